@@ -1,0 +1,1 @@
+"""Monte Carlo forecasts of marketing and sales pipelines."""

@@ -1,0 +1,1 @@
+"""From a scenario to futures: plan, kernel, closed forms, dataset."""

@@ -1,0 +1,1 @@
+"""The scenario language: what the planner writes, read and checked."""
