@@ -1,0 +1,407 @@
+"""Exact samplers: Poisson, binomial, gamma, normal, categorical, multinomial.
+
+Each is a function of its parameters and of the address (key, run, step, index) of the variate, and each is exact up
+to the 52 bits of a uniform: no normal approximation anywhere. Sources:
+
+- transformed rejection (PTRS, BTRS): Hörmann 1993, "The transformed rejection method for generating Poisson random
+  variables", doi:10.1016/0167-6687(93)90997-4; "The generation of binomial random variates",
+  doi:10.1080/00949659308811496;
+- probabilities by deviances: Loader 2000, "Fast and accurate computation of binomial probabilities";
+- gamma: Marsaglia & Tsang 2000, "A simple method for generating gamma variables", doi:10.1145/358407.358414;
+- normal quantile: Wichura 1988, Algorithm AS 241, doi:10.2307/2347330;
+- alias tables: Walker 1977, doi:10.1145/355744.355749; Vose 1991, doi:10.1109/32.92917.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.engine.kernel import jit
+from forecast.engine.kernel.bits import (
+    HALF,
+    ONE,
+    WORD,
+    atanh_rest,
+    draw,
+    exp,
+    fill_bits,
+    fill_draws,
+    log,
+)
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bits = NDArray[np.uint64]
+
+# Below this mean the sequential search takes fewer steps than a rejection; PTRS and BTRS need at least 10.
+REJECTION_MEAN = 10.0
+# A search stops when the next probability is too small to hold one of the 2**52 uniforms.
+NEGLIGIBLE = 2.0**-60
+RECIPROCAL = np.concatenate(([0.0], 1.0 / np.arange(1.0, 128.0)))
+
+ATANH_RANGE = 0.17
+STIRLING_TABLE = 16
+STIRLING = np.array(
+    [0.0]
+    + [math.lgamma(k + 1.0) - (k + 0.5) * math.log(k) + k - math.log(2.0 * math.pi) / 2 for k in range(1, STIRLING_TABLE)]
+)
+
+# Attempt numbers of the second uniform of a boosted gamma, and of a second gamma at the same address.
+BOOST = 1 << 30
+SECOND = 1 << 29
+
+CERTAIN = np.uint64(1 << 63)
+SIGN = np.uint64(63)
+
+
+@jit(inline=True)
+def stirling_error(k: float) -> float:
+    """log k! - log(sqrt(2 pi k) (k / e)**k), for whole k >= 0 (0 at k = 0); Loader 2000, section 2."""
+    if k < STIRLING_TABLE:
+        return STIRLING[np.int64(k)]
+    r = 1.0 / k
+    s = r * r
+    return r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s / 1188))))
+
+
+@jit(inline=True)
+def deviance(x: float, difference: float) -> float:
+    """x log(x / m) + m - x, where m = x - difference, without cancellation; Loader 2000, section 3.
+
+    log(x / m) = 2 atanh(v) with v = (x - m) / (x + m); the first term of its series cancels against m - x.
+    """
+    if x == 0.0:
+        return -difference
+    v = difference / (2.0 * x - difference)
+    if abs(v) > ATANH_RANGE:
+        return x * log(x / (x - difference)) - difference
+    return difference * v + 2.0 * x * v * atanh_rest(v)
+
+
+@jit(inline=True)
+def poisson(mean: float, key: int, run: int, step: int, index: int) -> int:
+    """A Poisson count; 0 where mean <= 0. Means up to 1e12."""
+    u, v = draw(key, run, step, index, 0)
+    return poisson_given(u, v, mean, key, run, step, index)
+
+
+@jit()
+def poisson_given(
+    u: float, v: float, mean: float, key: int, run: int, step: int, index: int
+) -> int:
+    """``poisson`` where its first two uniforms are known: (u, v) = draw(key, run, step, index, 0).
+
+    ``fill_draws`` and ``fill_steps`` make those of many variates at once, which saves half the time.
+    """
+    if mean < REJECTION_MEAN:
+        return _poisson_search(u, mean) if mean > 0.0 else 0
+    return _poisson_rejection(u, v, mean, key, run, step, index)
+
+
+@jit(inline=True)
+def _poisson_search(u: float, mean: float) -> int:
+    """Inversion: walk up from 0, taking each probability off the uniform."""
+    p = exp(-mean)
+    k = 0
+    while u > p and p > NEGLIGIBLE:
+        u -= p
+        k += 1
+        p *= mean * RECIPROCAL[k]
+    return k
+
+
+@jit()
+def _poisson_rejection(
+    u: float, v: float, mean: float, key: int, run: int, step: int, index: int
+) -> int:
+    """PTRS (Hörmann 1993). k is counted from floor(mean), so that no digit is lost at large means."""
+    b = 0.931 + 2.53 * math.sqrt(mean)
+    a = -0.059 + 0.02483 * b
+    squeeze = 0.9277 - 3.6224 / (b - 2.0)
+    whole = np.floor(mean)
+    part = mean - whole
+    attempt = 0
+    while True:
+        u -= 0.5
+        edge = 0.5 - abs(u)
+        offset = np.floor((2.0 * a / edge + b) * u + part + 0.43)
+        k = whole + offset
+        if edge >= 0.07 and v <= squeeze:
+            return np.int64(k)
+        if k >= 0.0 and (edge >= 0.013 or v <= edge):
+            scale = 1.1239 + 1.1328 / (b - 3.4)
+            height = v * scale / (a / (edge * edge) + b)
+            # log(height) <= log P(k), with the square root of Stirling's formula moved to the left
+            root = 2.0 * math.pi * k if k > 0.0 else 1.0
+            if -0.5 * log(height * height * root) >= stirling_error(k) + deviance(k, offset - part):
+                return np.int64(k)
+        attempt += 1
+        u, v = draw(key, run, step, index, attempt)
+
+
+@jit(inline=True)
+def binomial(n: int, p: float, key: int, run: int, step: int, index: int) -> int:
+    """A binomial count of n trials; 0 where n <= 0 or p <= 0, n where p >= 1. Trials up to 1e12."""
+    u, v = draw(key, run, step, index, 0)
+    return binomial_given(u, v, n, p, key, run, step, index)
+
+
+@jit()
+def binomial_given(
+    u: float, v: float, n: int, p: float, key: int, run: int, step: int, index: int
+) -> int:
+    """``binomial`` where its first two uniforms are known: (u, v) = draw(key, run, step, index, 0)."""
+    if n <= 0 or p <= 0.0:
+        return 0
+    if p >= 1.0:
+        return n
+    less = min(p, 1.0 - p)
+    if n * less < REJECTION_MEAN:
+        k = _binomial_search(u, n, less)
+    else:
+        k = _binomial_rejection(u, v, n, less, key, run, step, index)
+    return n - k if p > 0.5 else k
+
+
+@jit(inline=True)
+def _binomial_search(u: float, n: int, p: float) -> int:
+    """Inversion: walk up from 0, taking each probability off the uniform."""
+    odds = p / (1.0 - p)
+    f = _power_of_complement(p, n)
+    k = 0
+    while u > f and f > NEGLIGIBLE:
+        u -= f
+        k += 1
+        f *= odds * ((n + 1 - k) * RECIPROCAL[k])
+    return min(k, n)
+
+
+@jit(inline=True)
+def _power_of_complement(p: float, n: int) -> float:
+    """(1 - p)**n; by squaring while that loses at most two digits, it is the faster."""
+    q = 1.0 - p
+    if n < 256:
+        power = 1.0
+        for bit in range(8):
+            power *= q if (n >> bit) & 1 else 1.0
+            q *= q
+        return power
+    # log(1 - p) with the rounding of 1 - p divided out (Goldberg 1991, theorem 4, doi:10.1145/103162.103163)
+    return exp(n * (-p if q == 1.0 else log(q) * (p / (1.0 - q))))
+
+
+@jit()
+def _binomial_rejection(
+    u: float, v: float, n: int, p: float, key: int, run: int, step: int, index: int
+) -> int:
+    """BTRS (Hörmann 1993), p <= 1/2. k is counted from floor(n p), so that no digit is lost at large n."""
+    mean = n * p
+    deviation = math.sqrt(mean * (1.0 - p))
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    squeeze = 0.92 - 4.2 / b
+    whole = np.floor(mean)
+    part = mean - whole
+    attempt = 0
+    while True:
+        u -= 0.5
+        edge = 0.5 - abs(u)
+        offset = np.floor((2.0 * a / edge + b) * u + part + 0.5)
+        k = whole + offset
+        if edge >= 0.07 and v <= squeeze:
+            return np.int64(k)
+        if 0.0 <= k <= n:
+            mode = np.floor((n + 1) * p)
+            height = v * (2.83 + 5.1 / b) * deviation / (a / (edge * edge) + b)
+            # log(height) <= log P(k) - log P(mode), with the square roots moved to the left
+            root = _binomial_root(n, k) / _binomial_root(n, mode)
+            top = _binomial_exponent(n, mode, mode - whole - part)
+            if 0.5 * log(height * height * root) <= top - _binomial_exponent(n, k, offset - part):
+                return np.int64(k)
+        attempt += 1
+        u, v = draw(key, run, step, index, attempt)
+
+
+@jit(inline=True)
+def _binomial_root(n: float, k: float) -> float:
+    return k * ((n - k) / n) if 0.0 < k < n else 0.5 / math.pi
+
+
+@jit(inline=True)
+def _binomial_exponent(n: float, k: float, difference: float) -> float:
+    """-log(P(k) sqrt(root)) but for a constant of n, for n trials and mean k - difference; Loader 2000, section 3."""
+    errors = stirling_error(k) + stirling_error(n - k)
+    return errors + deviance(k, difference) + deviance(n - k, -difference)
+
+
+@jit(inline=True)
+def normal_quantile(u: float) -> float:
+    """The standard normal quantile, relative error about 1e-15 for 1e-308 < u <= 1 - 2**-53 (AS 241, PPND16).
+
+    Both tails are as accurate as u itself: 1 - u is exact for u >= 1/2. All three rational functions are
+    evaluated and one is chosen, so that loops over it vectorise.
+    """
+    q = u - 0.5
+    r = 0.180625 - q * q
+    t = math.sqrt(-log(min(u, 1.0 - u)))
+    tail = _quantile_tail(t - 1.6) if t <= 5.0 else _quantile_far(t - 5.0)
+    return q * _quantile_centre(r) if abs(q) <= 0.425 else math.copysign(tail, q)
+
+
+@jit(inline=True)
+def _quantile_centre(r: float) -> float:
+    a = 2509.0809287301226727 * r + 33430.575583588128105
+    a = (a * r + 67265.770927008700853) * r + 45921.953931549871457
+    a = (a * r + 13731.693765509461125) * r + 1971.5909503065514427
+    a = (a * r + 133.14166789178437745) * r + 3.387132872796366608
+    b = 5226.495278852545925 * r + 28729.085735721942674
+    b = (b * r + 39307.89580009271061) * r + 21213.794301586595867
+    b = (b * r + 5394.1960214247511077) * r + 687.1870074920579083
+    return a / ((b * r + 42.313330701600911252) * r + 1.0)
+
+
+@jit(inline=True)
+def _quantile_tail(t: float) -> float:
+    a = 7.7454501427834140764e-4 * t + 0.0227238449892691845833
+    a = (a * t + 0.24178072517745061177) * t + 1.27045825245236838258
+    a = (a * t + 3.64784832476320460504) * t + 5.7694972214606914055
+    a = (a * t + 4.6303378461565452959) * t + 1.42343711074968357734
+    b = 1.05075007164441684324e-9 * t + 5.475938084995344946e-4
+    b = (b * t + 0.0151986665636164571966) * t + 0.14810397642748007459
+    b = (b * t + 0.68976733498510000455) * t + 1.6763848301838038494
+    return a / ((b * t + 2.05319162663775882187) * t + 1.0)
+
+
+@jit(inline=True)
+def _quantile_far(t: float) -> float:
+    a = 2.01033439929228813265e-7 * t + 2.71155556874348757815e-5
+    a = (a * t + 0.0012426609473880784386) * t + 0.026532189526576123093
+    a = (a * t + 0.29656057182850489123) * t + 1.7848265399172913358
+    a = (a * t + 5.4637849111641143699) * t + 6.6579046435011037772
+    b = 2.04426310338993978564e-15 * t + 1.4215117583164458887e-7
+    b = (b * t + 1.8463183175100546818e-5) * t + 7.868691311456132591e-4
+    b = (b * t + 0.0148753612908506148525) * t + 0.13692988092273580531
+    return a / ((b * t + 0.59983220655588793769) * t + 1.0)
+
+
+@jit()
+def gamma(shape: float, key: int, run: int, step: int, index: int, first: int = 0) -> float:
+    """A gamma variate of scale 1, shape > 0 (Marsaglia & Tsang 2000).
+
+    Below shape 1 a variate of shape + 1 is multiplied by U**(1 / shape). ``first`` numbers the first attempt: 0, or
+    SECOND for a second, independent variate at the same address.
+    """
+    boosted = shape < 1.0
+    d = (shape + 1.0 if boosted else shape) - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    attempt = first
+    while True:
+        u, w = draw(key, run, step, index, attempt)
+        attempt += 1
+        x = normal_quantile(w)
+        v = 1.0 + c * x
+        if v <= 0.0:
+            continue
+        v = v * v * v
+        square = x * x
+        if u < 1.0 - 0.0331 * square * square or log(u) < 0.5 * square + d * (1.0 - v + log(v)):
+            break
+    if boosted:
+        u, _ = draw(key, run, step, index, first + BOOST)
+        return d * v * exp(log(u) / shape)
+    return d * v
+
+
+@jit(entry=True, allocates=True)
+def alias_build(p: Floats, threshold: Bits, other: Counts) -> None:
+    """Fill the alias table of the weights *p* (finite, >= 0, not all 0); any length (Vose 1991).
+
+    Cell i keeps the share threshold[i] / 2**63 of its 1/n and gives the rest to cell other[i].
+    """
+    n = len(p)
+    share = p * (n / p.sum())
+    waiting = np.empty(n, np.int64)  # cells short of 1/n from the left, the others from the right
+    short, long = 0, n
+    for i in range(n):
+        threshold[i], other[i] = CERTAIN, i
+        if share[i] < 1.0:
+            waiting[short] = i
+            short += 1
+        else:
+            long -= 1
+            waiting[long] = i
+    while short > 0 and long < n:
+        short -= 1
+        poor, rich = waiting[short], waiting[long]
+        threshold[poor], other[poor] = np.uint64(share[poor] * 2.0**63), rich
+        share[rich] -= 1.0 - share[poor]
+        if share[rich] < 1.0:
+            long += 1
+            waiting[short] = rich
+            short += 1
+
+
+@jit(inline=True)
+def alias_pick(bits: int, threshold: Bits, other: Counts) -> int:
+    """The cell of an alias table that 64 random bits fall in.
+
+    bits * n is a 128-bit number: its high half is the cell, its low half the place inside the cell. A cell's
+    probability is off by less than 2**-62.
+    """
+    b, n = np.uint64(bits), np.uint64(len(threshold))
+    carry = ((b & WORD) * n) >> HALF
+    i = np.int64(((b >> HALF) * n + carry) >> HALF)
+    # The sign of place - threshold, not a comparison: the compiler would make that a branch nobody can predict.
+    kept = np.int64((((b * n) >> ONE) - threshold[i]) >> SIGN)
+    return other[i] + kept * (i - other[i])
+
+
+@jit()
+def spread_few(
+    m: int, threshold: Bits, other: Counts, key: int, run: int, step: int, scratch: Bits, counts: Counts
+) -> None:
+    """Add m items, each in a cell of the alias table, to *counts*: a multinomial, one item at a time.
+
+    *scratch* is working space of any length >= 1; the result does not depend on its length.
+    """
+    size = len(scratch)
+    first = 0
+    while first < m:
+        n = min(size, m - first)
+        fill_bits(key, run, step, first, n, scratch)
+        for j in range(n):  # apart from the counting, so that it vectorises
+            scratch[j] = np.uint64(alias_pick(scratch[j], threshold, other))
+        for j in range(n):
+            counts[scratch[j]] += 1
+        first += n
+
+
+@jit()
+def spread_many(
+    m: int, conditional: Floats, key: int, run: int, step: int, scratch: Floats, counts: Counts
+) -> None:
+    """Add m items to *counts*: a multinomial, one binomial per cell that has mass.
+
+    conditional[i] = p[i] / (p[i] + p[i + 1] + ...): the share of a cell in what the cells before it left; exactly
+    1 at the last cell with mass. *scratch* is working space for two numbers a cell.
+    """
+    cells = len(conditional)
+    fill_draws(key, run, step, 0, cells, scratch)
+    left = m
+    for i in range(cells):
+        if left <= 0:
+            return
+        if conditional[i] > 0.0:
+            u, v = scratch[2 * i], scratch[2 * i + 1]
+            k = binomial_given(u, v, left, conditional[i], key, run, step, i)
+            counts[i] += k
+            left -= k
+
+
+def crossover(cells: int) -> int:
+    """The number of items from which ``spread_many`` is faster than ``spread_few``, for *cells* cells with mass.
+
+    PLACEHOLDER
+    """
+    return 8 * cells

@@ -1,0 +1,77 @@
+"""The arrays a kernel works on. Axes: r run, t period, q quarter, c channel, s segment, g = (c, s)
+group, j stage (then won, lost), e way (a transition with one lag), n variant (a product with one
+size), v phase. A table whose values are the same in all runs has one row."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bits = NDArray[np.uint64]
+
+
+class Plan(NamedTuple):
+    """What is the same in every run."""
+
+    quarter_of: Counts  # (t,)
+    phase_of: Counts  # (t,)
+    entry: Counts  # (c,) stage where a channel's leads enter
+    fixed: Counts  # (c, t) leads that come for certain, beside the random ones
+    first_way: Counts  # (j + 1,) ways of stage j are first_way[j] .. first_way[j + 1] - 1
+    source: Counts  # (e,)
+    target: Counts  # (e,)
+    product_of: Counts  # (n,)
+    lag_of: Counts  # (v, g, e) which lag
+    size_code: Counts  # (g, n)
+    size_parameters: Floats  # (g, n, 4)
+    size_first: Counts  # (g, n) where a listed size's values begin
+    size_count: Counts  # (g, n) how many they are
+    size_values: Floats
+    size_threshold: Bits
+    size_other: Counts
+
+
+class Keys(NamedTuple):
+    """The random-number keys, each from the name of what it is for."""
+
+    arrivals: Bits  # (c,)
+    dispersion: Bits  # (c,)
+    segment: Bits  # (c, s)
+    conversion: Bits  # (g, e)
+    lag: Bits  # (g, e)
+    product: Bits  # (g, n)
+    size: Bits  # (g, n)
+
+
+class Tables(NamedTuple):
+    """What the assumptions give: one row a run, or one row where nothing in it is uncertain."""
+
+    mean: Floats  # (r, c, t) leads to expect
+    shape: Floats  # (r, c, t) negative binomial's gamma shape, 0 for Poisson
+    share: Floats  # (r, v, s) of what the segments before it left
+    take: Floats  # (r, v, g, e) of what the ways before it left
+    mix: Floats  # (r, v, g, n) of what the variants before it left
+    scale: Floats  # (r, g, n) factor on sizes
+    fixed_cost: Floats  # (r, c, t)
+    lead_cost: Floats  # (r, c, t)
+    lag_first: Counts  # (lag,) its first row among the lag rows
+    lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
+    lag_cells: Counts  # (row,) cells in use
+    lag_chance: Floats  # (row, cell) chance of so many periods; the last cell in use closes the sum
+    lag_conditional: Floats  # (row, cell) of what the cells before it left
+    lag_threshold: Bits  # (row, cell)
+    lag_other: Counts  # (row, cell)
+    lag_crossover: Counts  # (row,) number of items from which cells are filled one by one
+
+
+class Futures(NamedTuple):
+    """What comes out, one row a run; axes in the order of the dataset."""
+
+    leads: Counts  # (r, q, c, s)
+    entered: Counts  # (r, q, c, s, j)
+    deals: Counts  # (r, q, c, s, p)
+    bookings: Floats  # (r, q, c, s, p)
+    spend: Floats  # (r, q, c)
+    open: Counts  # (r, q, j)

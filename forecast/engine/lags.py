@@ -1,0 +1,45 @@
+"""Cycle lags as chances of whole periods.
+
+A continuous lag L moves an item by floor(U + L / period) periods, U uniform on [s, 1), where s is
+the part of the item's period that lies before the start (0 but in a first period that begins
+mid-month). With F the distribution of L / period and I(x) the integral of F up to x,
+
+    P(floor(U + L) <= k) = (I(k + 1 - s) - I(k)) / (1 - s),
+
+since P(L < k + 1 - u) is averaged over u in [s, 1). For s = 0 the mean is exactly that of L.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.engine.assumptions import Floats, Values
+from forecast.scenario.families.periods import Periods
+from forecast.scenario.model import Lag
+
+
+def lag_chances(
+    lag: Lag, values: Values, periods: int, period_days: float, offset: float
+) -> Floats:
+    """Chance of 0, 1, ..., periods - 1 whole periods, and of more; shape (row, periods + 1)."""
+    if isinstance(lag, Periods):
+        return np.asarray(lag.pmf(periods - 1))[None, :]
+    factor = values.factor(lag.about)
+    scale = period_days / (np.ones(1) if factor is None else factor)[:, None]
+    edges = np.arange(periods + 1.0)
+    at_edges = lag.family.integrated_cdf((edges[:-1] * scale).ravel()).reshape(len(scale), -1)
+    beyond = lag.family.integrated_cdf(((edges[1:] - offset) * scale).ravel())
+    upper = beyond.reshape(len(scale), -1)
+    below = (upper - at_edges) / ((1.0 - offset) * scale)
+    below = np.maximum.accumulate(np.clip(below, 0.0, 1.0), axis=1)
+    below[1.0 - below < 1e-15] = 1.0
+    full = np.concatenate([np.zeros((len(scale), 1)), below, np.ones((len(scale), 1))], axis=1)
+    return np.diff(full, axis=1)
+
+
+def within_chance(lag: Lag, values: Values, days: float | None) -> Floats:
+    """P(lag <= days), shape (row,); 1 where no time is given."""
+    if days is None or isinstance(lag, Periods):
+        return np.ones(1)
+    factor = values.factor(lag.about)
+    return lag.family.cdf(days / (np.ones(1) if factor is None else factor))

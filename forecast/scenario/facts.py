@@ -1,0 +1,80 @@
+"""Facts about a scenario's parts that checks, closed forms and plans share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from forecast.scenario.model import Lag, Number, Stage, Uncertain, Variable
+from forecast.scenario.nodes import Node, Table
+
+RARE = 1e-6  # a sum of uncertain shares may exceed 1 with at most this chance
+
+
+def find(document: Table, path: str) -> Node:
+    """The node at a path, or the nearest one above it that is there."""
+    node: Node = document
+    for part in path.split("."):
+        if isinstance(node, Table) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            break
+    return node
+
+
+def high(number: Number, chance: float) -> float:
+    """A number that an assumption exceeds with ``chance`` only."""
+    if isinstance(number, Uncertain):
+        return float(number.family.ppf(np.array([1.0 - chance]))[0])
+    return number
+
+
+def low(number: Number, chance: float) -> float:
+    """A number that an assumption stays below with ``chance`` only."""
+    if isinstance(number, Uncertain):
+        return float(number.family.ppf(np.array([chance]))[0])
+    return number
+
+
+def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:
+    """The eventual conversions of a stage, each number taken by ``at``."""
+    shares: dict[str, float] = {}
+    left = 1.0
+    for target, beta in stage.dirichlet.items():
+        shares[target] = left * at(beta)
+        left -= shares[target]
+    for target, way in stage.transitions.items():
+        if way.conversion is not None:
+            shares[target] = at(way.conversion) / chance_within(way.lag, way.within)
+    rest = max(0.0, 1.0 - sum(shares.values()))
+    for target, way in stage.transitions.items():
+        if way.share_of_rest is not None:
+            shares[target] = rest * at(way.share_of_rest)
+    return shares
+
+
+def chance_within(lag: Lag, days: float | None) -> float:
+    """P(lag <= days); 1 where no time is given."""
+    if days is None:
+        return 1.0
+    if not isinstance(lag, Variable):
+        return float("nan")
+    if lag.about is None:
+        return float(lag.family.cdf(np.array([days]))[0])
+    slow = high(lag.about, 1e-3) / lag.about.family.mean
+    return float(lag.family.cdf(np.array([days / slow]))[0])
+
+
+def stage_node(document: Table, group: tuple[str, str], stage: str) -> Table:
+    """The nearest place where a group's stage is written: its segment, its channel, the journey."""
+    channel, segment = group
+    for base in (f"segments.{segment}.journey.{stage}", f"channels.{channel}.journey.{stage}"):
+        node = find(document, base)
+        if isinstance(node, Table) and node.place.path == base:
+            return node
+    node = find(document, f"journey.{stage}")
+    assert isinstance(node, Table)
+    return node

@@ -1,0 +1,102 @@
+"""What needs the calendar: the horizon, and the quarters of goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forecast.scenario.calendar import (
+    LONGEST_PERIODS,
+    LONGEST_QUARTERS,
+    Calendar,
+    build_calendar,
+)
+from forecast.scenario.errors import did_you_mean
+from forecast.scenario.forms import BROKEN, Door, is_whole
+from forecast.scenario.language import GoalText
+from forecast.scenario.model import METRICS, Goal
+from forecast.scenario.nodes import Node, Table
+
+
+def read_calendar(document: Table, values: Mapping[str, Any], door: Door) -> Any:
+    """Lay out the periods, or record why that cannot be done and give ``BROKEN``."""
+    parts = [values[k] for k in ("start", "horizon", "period", "fiscal_year_start")]
+    if any(p is BROKEN or p is None for p in parts):
+        return BROKEN
+    try:
+        return build_calendar(*parts)
+    except (ValueError, OverflowError) as error:
+        reason = str(error) if str(error).startswith(("more", "no")) else "far too long"
+        must = f"1 to {LONGEST_PERIODS:,} periods in at most {LONGEST_QUARTERS} quarters"
+        mend = "Choose a horizon such as 8 quarters, or a longer period."
+        node = document["horizon"]
+        return door.fault(node.place, f"{node} ({reason})", must, mend)
+
+
+def read_goals(
+    document: Table, values: Mapping[str, Any], calendar: Any, door: Door
+) -> tuple[Goal, ...]:
+    """Find the quarters of each goal."""
+    goals = values["goals"]
+    nodes = document.get("goals")
+    if goals is BROKEN or not isinstance(nodes, list):
+        return ()
+    found = []
+    for goal, node in zip(goals, nodes, strict=True):
+        if goal is BROKEN or not isinstance(goal, GoalText):
+            continue
+        _check_metric(goal, document, node, door)
+        if calendar is not BROKEN and is_whole(goal):
+            quarters = _quarters_of(goal, calendar, node, door)
+            found.append(Goal(goal.metric, goal.target, goal.confidence, quarters))
+    return tuple(found)
+
+
+def _check_metric(goal: GoalText, document: Table, node: Any, door: Door) -> None:
+    journey = document.get("journey")
+    stages = tuple(journey) if isinstance(journey, Table) else ()
+    if goal.metric is BROKEN:
+        return
+    if goal.metric not in (*METRICS, *stages):
+        known = (*METRICS, *stages)
+        mend = did_you_mean(goal.metric, known) or "Choose one of these."
+        must = "one of " + ", ".join(known)
+        door.fault(node["metric"].place, f"unknown metric {goal.metric}", must, mend)
+    if goal.metric in ("bookings", "revenue") and "products" not in document:
+        mend = "Add products: {standard: {size: 25k}}."
+        door.fault(node["metric"].place, goal.metric, "a metric of this scenario", mend)
+
+
+def _quarters_of(
+    goal: GoalText, calendar: Calendar, node: Any, door: Door
+) -> dict[str, tuple[int, ...]]:
+    given = [k for k in ("every", "quarter", "year") if getattr(goal, k) is not None]
+    if len(given) != 1:
+        got = " and ".join(given) or "no quarter"
+        mend = "Write every: quarter, quarter: 2027Q4 or year: 2027."
+        door.fault(node.place, got, "one of every, quarter and year", mend)
+        return {}
+    singles = {label: (i,) for i, label in enumerate(calendar.quarters)}
+    years: dict[str, tuple[int, ...]] = {}
+    for i, label in enumerate(calendar.quarters):
+        years[label[:4]] = (*years.get(label[:4], ()), i)
+    if goal.every is not None:
+        return singles if goal.every == "quarter" else years
+    known, wanted = (singles, _label(goal)) if goal.quarter else (years, str(goal.year))
+    return _one_of(known, wanted, node[given[0]], door)
+
+
+def _label(goal: GoalText) -> str:
+    assert goal.quarter is not None
+    return f"{goal.quarter[0]}Q{goal.quarter[1]}"
+
+
+def _one_of(
+    known: Mapping[str, tuple[int, ...]], wanted: str, node: Node, door: Door
+) -> dict[str, tuple[int, ...]]:
+    if wanted in known:
+        return {wanted: known[wanted]}
+    labels = list(known)
+    must = f"one of {labels[0]} to {labels[-1]}, the horizon"
+    door.fault(node.place, wanted, must, "Choose one inside the horizon, or lengthen the horizon.")
+    return {}

@@ -1,0 +1,53 @@
+"""The uncertain assumptions of a scenario, and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.scenario.model import Correlation, Scenario, Uncertain
+
+
+def uncertain_numbers(scenario: Scenario) -> dict[str, Uncertain]:
+    """Every uncertain assumption by path; a later definition is named ``path@day``."""
+    found: dict[str, Uncertain] = {}
+    for version in scenario.versions:
+        for item in walk_uncertain(version):
+            if item.path not in found:
+                found[item.path] = item
+            elif found[item.path].family != item.family:
+                found.setdefault(f"{item.path}@{version.since}", item)
+    return found
+
+
+def walk_uncertain(thing: Any) -> Iterator[Uncertain]:
+    """Every ``Uncertain`` inside a value, in order of the file."""
+    if isinstance(thing, Uncertain):
+        yield thing
+    elif isinstance(thing, Mapping):
+        for value in thing.values():
+            yield from walk_uncertain(value)
+    elif isinstance(thing, tuple):
+        for value in thing:
+            yield from walk_uncertain(value)
+    elif hasattr(thing, "__dataclass_fields__") and not hasattr(thing, "cdf"):
+        for name in thing.__dataclass_fields__:
+            yield from walk_uncertain(getattr(thing, name))
+
+
+def correlation_matrix(
+    correlations: tuple[Correlation, ...],
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """The normal copula's correlations, 2 sin(pi r / 6) of the rank correlations, and the paths.
+
+    Source: Pearson (1907), for the Spearman correlation of a bivariate normal.
+    """
+    paths = tuple(dict.fromkeys(p for c in correlations for p in c.between))
+    matrix = np.eye(len(paths))
+    for c in correlations:
+        i, j = (paths.index(p) for p in c.between)
+        matrix[i, j] = matrix[j, i] = 2.0 * np.sin(np.pi * c.rank / 6.0)
+    return matrix, paths
