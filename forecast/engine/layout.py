@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.scenario.families.base import Family
 from forecast.scenario.model import LOST, WON, Group, Lag, Scenario, Variable
 
 
@@ -138,8 +137,3 @@ def version_weights(scenario: Scenario) -> NDArray[np.float64]:
         edges[:-1, None], since[None, :-1]
     )
     return np.asarray(np.maximum(overlap, 0.0) / np.diff(edges)[:, None])
-
-
-def listed(family: Family) -> bool:
-    """Tell whether a family is a list of values with chances."""
-    return hasattr(family, "chances")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from forecast.engine.arrivals import by_version, mean_leads, spend_rate, stack_rows
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.kernel.spread import build_rows
 from forecast.engine.lags import lag_chances, within_chance
 from forecast.engine.layout import Layout
 from forecast.scenario.model import LOST, Group, Lag, Stage
@@ -125,12 +126,12 @@ class TableMaker:
         width = int(cells.max())
         chances = np.ascontiguousarray(chances[:, :width])
         threshold = np.zeros(chances.shape, dtype=np.uint64)
-        other = np.zeros(chances.shape, dtype=np.int64)
-        from forecast.engine.kernel.spread import build_rows
-
-        build_rows(chances, cells.astype(np.int64), threshold, other)
+        other = np.zeros((*chances.shape, 2), dtype=np.int64)
+        crossover = np.zeros(len(chances), dtype=np.int64)
+        build_rows(chances, cells.astype(np.int64), threshold, other, crossover)
         step = (counts > 1).astype(np.int64)
-        return first, step, cells.astype(np.int64), chances, conditional(chances), threshold, other
+        rows = cells.astype(np.int64), chances, conditional(chances), threshold, other, crossover
+        return first, step, *rows
 
 
 def conditional(chances: Floats, starts: NDArray[np.int64] | None = None) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def _bytes_of(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             got, mend = "no such file", "Check the name and the folder it is in."
-        elif isinstance(error, OSError) and path.is_dir():
+        elif os.path.isdir(path):  # Windows calls this a lack of permission
             got, mend = "a folder", "Name a file inside it."
         elif isinstance(error, PermissionError):
             got, mend = "a file that may not be read", "Ask for the right to read it."

@@ -1,8 +1,8 @@
 """The compiled kernel, and where its machine code is kept between processes.
 
-numba's cache notices a change in the file of the function it compiled, but not in the other files that
-function calls into. The cache directory is therefore named by a hash of every source file of this
-folder: any edit starts an empty cache, and no stale machine code is ever run.
+numba's cache notices a change in the file of the function it compiled, but not in the other files
+that function calls into. The cache directory is therefore named by a hash of every source file of
+this folder: any edit starts an empty cache, and no stale machine code is ever run.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
-from numba.core import config
+import numba.core.config
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -31,25 +31,27 @@ def jit(
 ) -> Callable[[_Function], _Function]:
     """Decorator that compiles a kernel function; every kernel file uses it and nothing else.
 
-    ``entry``: called from Python, so its machine code (with that of all it calls) is kept on disk.
-    ``inline``: small and in a hot loop, so the compiler must inline it; it then vectorises with the loop.
-    ``allocates``: creates arrays. Without, numba keeps no reference counts of the arrays passed, which
-    otherwise cost some 50 ns a call; creating an array in such a function is an error when it is compiled.
+    ``entry``: called from Python; its machine code, with all it calls, is kept on disk.
+    ``inline``: small and in a hot loop; the compiler must inline it, to vectorise with the loop.
+    ``allocates``: creates arrays. Without, numba does not count references to the arrays passed,
+    which costs some 50 ns a call; to create an array is then an error when it is compiled.
 
-    Floating point stays strict (no ``fastmath``): a value depends neither on the function it was inlined
-    into nor on the vector width of the processor. Division by zero follows IEEE 754, as in NumPy.
+    Floating point stays strict (no ``fastmath``): a value depends neither on the function it was
+    inlined into nor on the processor's vectors. Division by zero follows IEEE 754, as in NumPy.
     """
+
+    options: dict[str, Any] = {
+        "nogil": True,
+        "cache": entry,
+        "error_model": "numpy",
+        "fastmath": False,
+        "forceinline": inline,
+        "_nrt": allocates,
+    }
 
     def compiled(function: _Function) -> _Function:
         with _kernel_cache():
-            wrapped: _Function = numba.njit(
-                nogil=True,
-                cache=entry,
-                error_model="numpy",
-                fastmath=False,
-                forceinline=inline,
-                _nrt=allocates,
-            )(function)
+            wrapped: _Function = numba.njit(**options)(function)
         return wrapped
 
     return compiled
@@ -61,6 +63,7 @@ def _kernel_cache() -> Iterator[None]:
 
     numba chooses the directory of a cached function once, when the function is decorated.
     """
+    config: Any = numba.core.config
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_directory())
     try:
@@ -71,10 +74,10 @@ def _kernel_cache() -> Iterator[None]:
 
 @cache
 def cache_directory() -> Path:
-    """The directory of this version's machine code: ``<base>/forecast-kernel-<hash>``, created and writable.
+    """The directory of this version's machine code, ``<base>/forecast-kernel-<hash>``; it exists.
 
-    The base is ``FORECAST_CACHE_DIR`` if set, else the user's cache directory, else a private directory
-    under the system's temporary one.
+    The base is ``FORECAST_CACHE_DIR`` if set, else the user's cache directory. Where that cannot be
+    written to, it is a private directory under the system's temporary one.
     """
     name = _PREFIX + _source_hash()
     for base in _bases():
@@ -112,7 +115,7 @@ def _bases() -> Iterator[Path]:
 
 
 def _private_temporary() -> Path:
-    """A directory under the temporary one that only this user can write to, the same in every process.
+    """A directory under the temporary one, the same in every process of this user and no other.
 
     Cached code is executed when loaded, so a directory that somebody else prepared is refused.
     """
@@ -128,7 +131,7 @@ def _private_temporary() -> Path:
 
 
 def _remove_unused(base: Path) -> None:
-    """Delete the machine code of versions nobody has used for 30 days, as far as it can be deleted."""
+    """Delete the machine code of versions not used for 30 days, as far as it can be deleted."""
     oldest = time.time() - _UNUSED_SECONDS
     for sibling in base.glob(_PREFIX + "*"):
         with suppress(OSError):

@@ -1,18 +1,23 @@
-"""Random bits from counters, and the two elementary functions the samplers build on.
+"""Random bits from counters, and the elementary functions the samplers build on.
 
-Generator: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3",
-doi:10.1145/2063384.2063405): a block of four 32-bit words is a keyed bijection of a four-word counter.
-There is no state to carry, so a variate is addressed by what it is: the key of its stream, the run, the step
-(period) and its index; run, step, index and attempt are each below 2**32.
+Generator: Philox4x32-10 (Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as
+1, 2, 3", doi:10.1145/2063384.2063405): a block of four 32-bit words is a keyed bijection of a
+counter of four words. There is no state to carry, so a variate is addressed by what it is: the key
+of its stream, the run, the step (period) and its index. Each but the key is below 2**32.
 
-Counters are (index, step, run, attempt). Words drawn by the samplers have attempt < 2**31; blocks of the
+Counters are (index, step, run, attempt). The samplers draw with attempt < 2**31; the blocks of the
 bit stream of ``fill_bits`` have attempt = 2**31, so the two never share a block.
 """
+
+import math
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.kernel import jit
+
+Word: TypeAlias = Any  # an unsigned 64-bit integer to the compiler, any integer to Python
 
 # numba turns uint64 + int literal into float64, so every constant is typed.
 ONE = np.uint64(1)
@@ -37,8 +42,10 @@ SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
 
 
 @jit(inline=True)
-def philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, int, int, int]:
-    """One Philox4x32-10 block; words are 32 bits each, held in uint64 (the products need all 64)."""
+def philox(
+    c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word
+) -> tuple[Word, Word, Word, Word]:
+    """One Philox4x32-10 block of four 32-bit words, held in uint64 as the products need all 64."""
     w0, w1, w2, w3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
     key0, key1 = np.uint64(k0), np.uint64(k1)
     for _ in range(10):
@@ -50,13 +57,13 @@ def philox(c0: int, c1: int, c2: int, c3: int, k0: int, k1: int) -> tuple[int, i
 
 
 @jit(inline=True)
-def to_unit(bits: int) -> float:
+def to_unit(bits: Word) -> float:
     """A uniform strictly inside (0, 1): (top 52 bits + 1/2) / 2**52; u and 1 - u are both exact."""
     return (np.float64(np.int64(np.uint64(bits) >> DROPPED)) + 0.5) * ULP
 
 
 @jit(inline=True)
-def draw(key: int, run: int, step: int, index: int, attempt: int) -> tuple[float, float]:
+def draw(key: Word, run: int, step: int, index: int, attempt: int) -> tuple[float, float]:
     """Two independent uniforms strictly inside (0, 1), 52 bits each; attempt < 2**31."""
     k = np.uint64(key)
     w0, w1, w2, w3 = philox(index, step, run, attempt, k & WORD, k >> HALF)
@@ -64,7 +71,7 @@ def draw(key: int, run: int, step: int, index: int, attempt: int) -> tuple[float
 
 
 @jit(inline=True)
-def bit_pair(key: int, run: int, step: int, block: int) -> tuple[int, int]:
+def bit_pair(key: Word, run: int, step: int, block: Word) -> tuple[Word, Word]:
     """The 64 bits of item 2*block and of item 2*block + 1 of a bit stream."""
     k = np.uint64(key)
     w0, w1, w2, w3 = philox(block, step, run, STREAM, k & WORD, k >> HALF)
@@ -72,7 +79,7 @@ def bit_pair(key: int, run: int, step: int, block: int) -> tuple[int, int]:
 
 
 @jit(inline=True)
-def item_bits(key: int, run: int, step: int, item: int) -> int:
+def item_bits(key: Word, run: int, step: int, item: Word) -> Word:
     """The 64 bits of one item of the bit stream (key, run, step)."""
     number = np.uint64(item)
     even, odd = bit_pair(key, run, step, number >> ONE)
@@ -80,12 +87,12 @@ def item_bits(key: int, run: int, step: int, item: int) -> int:
 
 
 @jit()
-def fill_bits(key: int, run: int, step: int, first: int, n: int, out: NDArray[np.uint64]) -> None:
+def fill_bits(key: Word, run: int, step: int, first: int, n: int, out: NDArray[np.uint64]) -> None:
     """out[0:n] = the bits of items first .. first + n - 1 of the bit stream (key, run, step).
 
     An item's bits are half a block numbered item // 2: they depend on neither ``first`` nor ``n``.
     """
-    first, n = np.int64(first), np.int64(n)
+    first, n = int(first), int(n)
     start = first & 1
     if start and n > 0:
         out[0] = item_bits(key, run, step, first)
@@ -100,8 +107,10 @@ def fill_bits(key: int, run: int, step: int, first: int, n: int, out: NDArray[np
 
 
 @jit()
-def fill_draws(key: int, run: int, step: int, first: int, n: int, out: NDArray[np.float64]) -> None:
-    """out[2*i], out[2*i + 1] = draw(key, run, step, first + i, 0) for i < n, several times faster than one by one."""
+def fill_draws(
+    key: Word, run: int, step: int, first: int, n: int, out: NDArray[np.float64]
+) -> None:
+    """out[2*i], out[2*i + 1] = draw(key, run, step, first + i, 0) for i < n; vectorised."""
     for i in range(n):
         u, v = draw(key, run, step, first + i, 0)
         out[2 * i] = u
@@ -109,8 +118,10 @@ def fill_draws(key: int, run: int, step: int, first: int, n: int, out: NDArray[n
 
 
 @jit()
-def fill_steps(key: int, run: int, first: int, n: int, index: int, out: NDArray[np.float64]) -> None:
-    """out[2*i], out[2*i + 1] = draw(key, run, first + i, index, 0) for i < n."""
+def fill_steps(
+    key: Word, run: int, first: int, n: int, index: int, out: NDArray[np.float64]
+) -> None:
+    """out[2*i], out[2*i + 1] = draw(key, run, first + i, index, 0) for i < n; vectorised."""
     for i in range(n):
         u, v = draw(key, run, first + i, index, 0)
         out[2 * i] = u
@@ -119,20 +130,24 @@ def fill_steps(key: int, run: int, first: int, n: int, index: int, out: NDArray[
 
 @jit(inline=True)
 def exp(x: float) -> float:
-    """e**x within 2 units in the last place; x is clamped to [-708, 709], where e**x is a normal double.
+    """e**x within 2 units in the last place, for x clamped to [-708, 709].
 
-    Cody & Waite reduction to |r| <= ln(2)/2, then the Taylor polynomial of degree 13, summed by halves
-    (Estrin) to shorten the chain of dependent operations. Branch-free, so that loops over it vectorise, and the same on every machine, which the C library's is not.
+    Cody & Waite reduction to |r| <= ln(2)/2, then the Taylor polynomial of degree 13, by Estrin's
+    scheme: a short chain of dependent operations. Branch-free, so that loops over it vectorise, and
+    the same on every machine, which the C library's is not.
     """
     x = min(max(x, -708.0), 709.0)
     k = np.floor(x * LOG2_E + 0.5)
     r = (x - k * LN2_HIGH) - k * LN2_LOW
     s = r * r
     q = s * s
-    low = ((1.0 + r) + s * (1 / 2 + r * (1 / 6))) + q * (1 / 24 + r * (1 / 120) + s * (1 / 720 + r * (1 / 5040)))
+    low = ((1.0 + r) + s * (1 / 2 + r * (1 / 6))) + q * (
+        (1 / 24 + r * (1 / 120)) + s * (1 / 720 + r * (1 / 5040))
+    )
     top = (1 / 40320 + r * (1 / 362880)) + s * (1 / 3628800 + r * (1 / 39916800))
     p = low + (q * q) * (top + q * (1 / 479001600 + r * (1 / 6227020800)))
-    return p * np.int64((np.int64(k) + EXPONENT_BIAS) << EXPONENT_BITS).view(np.float64)
+    power = np.int64((np.int64(k) + EXPONENT_BIAS) << EXPONENT_BITS).view(np.float64)
+    return float(p * power)
 
 
 @jit(inline=True)
@@ -157,3 +172,54 @@ def atanh_rest(f: float) -> float:
     low = (1 / 3 + g * (1 / 5)) + s * (1 / 7 + g * (1 / 9))
     top = (1 / 11 + g * (1 / 13)) + s * (1 / 15 + g * (1 / 17))
     return g * (low + q * (top + q * (1 / 19 + g * (1 / 21))))
+
+
+@jit(inline=True)
+def normal_quantile(u: float) -> float:
+    """The standard normal quantile, relative error about 1e-15 for 1e-307 < u <= 1 - 2**-53.
+
+    Algorithm AS 241, PPND16 (Wichura 1988, doi:10.2307/2347330). Both tails are as accurate as u
+    itself, for 1 - u is exact where u >= 1/2. Of the three rational functions one is selected
+    without a branch, so that loops over it vectorise.
+    """
+    q = u - 0.5
+    r = 0.180625 - q * q
+    t = math.sqrt(-log(min(u, 1.0 - u)))
+    tail = _quantile_tail(t - 1.6) if t <= 5.0 else _quantile_far(t - 5.0)
+    return q * _quantile_centre(r) if abs(q) <= 0.425 else math.copysign(tail, q)
+
+
+@jit(inline=True)
+def _quantile_centre(r: float) -> float:
+    a = 2509.0809287301226727 * r + 33430.575583588128105
+    a = (a * r + 67265.770927008700853) * r + 45921.953931549871457
+    a = (a * r + 13731.693765509461125) * r + 1971.5909503065514427
+    a = (a * r + 133.14166789178437745) * r + 3.387132872796366608
+    b = 5226.495278852545925 * r + 28729.085735721942674
+    b = (b * r + 39307.89580009271061) * r + 21213.794301586595867
+    b = (b * r + 5394.1960214247511077) * r + 687.1870074920579083
+    return a / ((b * r + 42.313330701600911252) * r + 1.0)
+
+
+@jit(inline=True)
+def _quantile_tail(t: float) -> float:
+    a = 7.7454501427834140764e-4 * t + 0.0227238449892691845833
+    a = (a * t + 0.24178072517745061177) * t + 1.27045825245236838258
+    a = (a * t + 3.64784832476320460504) * t + 5.7694972214606914055
+    a = (a * t + 4.6303378461565452959) * t + 1.42343711074968357734
+    b = 1.05075007164441684324e-9 * t + 5.475938084995344946e-4
+    b = (b * t + 0.0151986665636164571966) * t + 0.14810397642748007459
+    b = (b * t + 0.68976733498510000455) * t + 1.6763848301838038494
+    return a / ((b * t + 2.05319162663775882187) * t + 1.0)
+
+
+@jit(inline=True)
+def _quantile_far(t: float) -> float:
+    a = 2.01033439929228813265e-7 * t + 2.71155556874348757815e-5
+    a = (a * t + 0.0012426609473880784386) * t + 0.026532189526576123093
+    a = (a * t + 0.29656057182850489123) * t + 1.7848265399172913358
+    a = (a * t + 5.4637849111641143699) * t + 6.6579046435011037772
+    b = 2.04426310338993978564e-15 * t + 1.4215117583164458887e-7
+    b = (b * t + 1.8463183175100546818e-5) * t + 7.868691311456132591e-4
+    b = (b * t + 0.0148753612908506148525) * t + 0.13692988092273580531
+    return a / ((b * t + 0.59983220655588793769) * t + 1.0)

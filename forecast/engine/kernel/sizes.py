@@ -1,8 +1,9 @@
 """The size of a deal: one draw, and the sum of many, for every family of sizes.
 
-A family is a code and a row of parameters. Sizes by inversion use the bits of item ``index`` of the bit stream
-(key, run, step); gamma and beta use the attempts of ``gamma`` at that index. So size j of a sum is ``size`` at
-index first + j, and the sum is theirs from left to right, however it is cut into chunks.
+A family is a code and a row of parameters. Sizes by inversion use the bits of item ``index`` of the
+bit stream (key, run, step); gamma and beta use the attempts of ``gamma`` at that index. So size j
+of a sum is ``size`` at index first + j, and the sum is theirs from left to right, however it is cut
+into chunks; for FIXED it is the product.
 """
 
 import math
@@ -10,16 +11,16 @@ import math
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.bits import exp, fill_bits, item_bits, log, to_unit
-from forecast.engine.kernel.samplers import (
-    SECOND,
-    Bits,
-    Counts,
-    Floats,
-    alias_pick,
-    gamma,
+from forecast.engine.kernel.bits import (
+    Word,
+    exp,
+    fill_bits,
+    item_bits,
+    log,
     normal_quantile,
+    to_unit,
 )
+from forecast.engine.kernel.samplers import SECOND, Bits, Counts, Floats, alias_pick, gamma
 
 FIXED = 0  # value
 LOGNORMAL = 1  # mu, sigma of the logarithm
@@ -41,19 +42,19 @@ def size(
     values: Floats,
     threshold: Bits,
     other: Counts,
-    key: int,
+    key: Word,
     run: int,
     step: int,
     index: int,
 ) -> float:
     """One size of family *code*; values, threshold and other are read for DISCRETE only."""
     if code == FIXED:
-        return params[0]
-    if code == GAMMA or code == BETA:
+        return float(params[0])
+    if code in (GAMMA, BETA):
         return _from_gammas(code, params, key, run, step, index)
     bits = item_bits(key, run, step, index)
     if code == DISCRETE:
-        return values[alias_pick(bits, threshold, other)]
+        return float(values[alias_pick(bits, threshold, other)])
     return _quantile(code, params, to_unit(bits))
 
 
@@ -65,7 +66,7 @@ def size_sum(
     values: Floats,
     threshold: Bits,
     other: Counts,
-    key: int,
+    key: Word,
     run: int,
     step: int,
     first: int,
@@ -77,8 +78,8 @@ def size_sum(
     """
     total = 0.0
     if code == FIXED:
-        return params[0] * max(n, 0)
-    if code == GAMMA or code == BETA:
+        return float(params[0]) * max(n, 0)
+    if code in (GAMMA, BETA):
         for j in range(n):
             total += _from_gammas(code, params, key, run, step, first + j)
         return total
@@ -99,7 +100,8 @@ def size_sum(
 def _add_quantiles(total: float, code: int, params: Floats, n: int, scratch: Bits) -> float:
     """total + the sizes of the bits in scratch[0:n], from left to right; the bits are replaced."""
     if code == LOGNORMAL:
-        # Sizes first, sums after: the first loop vectorises. A size is kept as its bits in the place of the draw's.
+        # Sizes first, sums after, so that the first loop vectorises. A size takes the place of the
+        # bits it came from.
         for j in range(n):
             x = _lognormal(params[0], params[1], to_unit(scratch[j]))
             scratch[j] = np.float64(x).view(np.uint64)
@@ -122,12 +124,12 @@ def _quantile(code: int, params: Floats, u: float) -> float:
     if code == LOGNORMAL:
         return _lognormal(params[0], params[1], u)
     if code == NORMAL:
-        return params[0] + params[1] * normal_quantile(u)
+        return float(params[0] + params[1] * normal_quantile(u))
     if code == WEIBULL:
         # 1 - u is as uniform as u: scale * (-log u)**(1 / shape)
-        return params[1] * exp(log(-log(u)) / params[0])
+        return float(params[1] * exp(log(-log(u)) / params[0]))
     if code == UNIFORM:
-        return params[0] + (params[1] - params[0]) * u
+        return float(params[0] + (params[1] - params[0]) * u)
     return _triangular(params[0], params[1], params[2], u)
 
 
@@ -140,11 +142,11 @@ def _triangular(low: float, mode: float, high: float, u: float) -> float:
 
 
 @jit()
-def _from_gammas(code: int, params: Floats, key: int, run: int, step: int, index: int) -> float:
-    """Gamma, or beta as x / (x + y) of two gammas (Devroye 1986, IX.3.4), stretched to [low, high]."""
+def _from_gammas(code: int, params: Floats, key: Word, run: int, step: int, index: int) -> float:
+    """Gamma, or beta as x / (x + y) of two gammas (Devroye 1986, IX.3), put on [low, high]."""
     x = gamma(params[0], key, run, step, index)
     if code == GAMMA:
-        return x * params[1]
+        return float(x * params[1])
     y = gamma(params[1], key, run, step, index, SECOND)
     share = x / (x + y) if x + y > 0.0 else 0.5
-    return params[2] + (params[3] - params[2]) * share
+    return float(params[2] + (params[3] - params[2]) * share)

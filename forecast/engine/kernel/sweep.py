@@ -44,14 +44,14 @@ def row_of(rows: int, row: int) -> int:
 
 
 @jit(entry=True)
-def sweep(plan: Plan, keys: Keys, tables: Tables, first_run: int, futures: Futures) -> None:
+def sweep(
+    plan: Plan, keys: Keys, tables: Tables, state: State, first_run: int, futures: Futures
+) -> None:
     """Simulate the runs first_run, first_run + 1, ... into the rows of ``futures`` (zeroed)."""
-    state = new_state(plan, keys)
     for row in range(len(futures.leads)):
         one_run(plan, keys, tables, state, futures, row, np.int64(first_run) + row)
 
 
-@jit()
 def new_state(plan: Plan, keys: Keys) -> State:
     """Allocate a state; ways may reach a horizon's length beyond the horizon."""
     periods = len(plan.quarter_of)
@@ -90,7 +90,8 @@ def one_run(
                 at = At(row, run, t, c, s, c * segments + s)
                 step_group(plan, keys, tables, state, futures, at, n)
         if t == periods - 1 or plan.quarter_of[t + 1] != quarter:
-            futures.open[row, quarter, : len(state.open)] = state.open
+            for j in range(len(state.open)):
+                futures.open[row, quarter, j] = state.open[j]
 
 
 @jit()

@@ -128,9 +128,9 @@ def as_array(x: Array) -> Array:
     """The values as one contiguous array of doubles.
 
     Contiguous, because strided input may take another path through a vectorised loop, and
-    with it get another last bit.
+    with it get another last bit. A single number becomes an array of one.
     """
-    return np.asarray(x, dtype=np.float64, order="C")
+    return np.ascontiguousarray(x, dtype=np.float64)
 
 
 def positive_factor(factor: float) -> float:

@@ -26,6 +26,7 @@ from forecast.scenario.families.positive import Gamma, Weibull
 from forecast.scenario.families.solve import (
     Z90,
     beta_from_quantiles,
+    beta_quantile_miss,
     gamma_from_quantiles,
     weibull_shape,
 )
@@ -162,7 +163,7 @@ def _beta_n(given: _Given) -> float:
     relative = "cv" in given
     unit = mean if relative else 1.0
     parameter = "cv" if relative else "sd"
-    n = mean * (1.0 - mean) / (given[parameter] * unit) ** 2 - 1.0
+    n = mean / unit / given[parameter] * ((1.0 - mean) / unit / given[parameter]) - 1.0
     if LEAST_N * (1.0 - 1e-9) <= n <= _MOST_N * (1.0 + 1e-9):
         return n
     variance = mean * (1.0 - mean)
@@ -182,7 +183,7 @@ def _beta_n(given: _Given) -> float:
 
 
 def _no_beta(given: _Given) -> tuple[float, float]:
-    wide = given["p90"] - given["p10"] > 0.01
+    wide = beta_quantile_miss(LEAST_N, given["p10"], given["p90"]) > 0.0
     raise FamilyFault(
         None,
         f"p10 {given['p10']:.10g} and p90 {given['p90']:.10g}",
@@ -236,7 +237,5 @@ _BUILDERS: dict[str, Callable[[_Given], Family]] = {
     "beta": _beta,
     "uniform": _uniform,
     "triangular": lambda given: Triangular(given["low"], given["mode"], given["high"]),
-    "pert": lambda given: pert(
-        given["low"], given["mode"], given["high"], given.get("weight", 4.0)
-    ),
+    "pert": lambda given: pert(**given),
 }

@@ -46,9 +46,9 @@ def say(number: float) -> str:
     >>> say(20.0), say(25000.0), say(0.1), say(1e15)
     ('20', '25,000', '0.1', '1e+15')
     """
-    if number == int(number) and abs(number) < 1e12 if isfinite(number) else False:
+    if isfinite(number) and number == int(number) and abs(number) < 1e12:
         return f"{int(number):,}"
-    return f"{number:.6g}"
+    return f"{number:.10g}"
 
 
 def and_list(names: Sequence[str]) -> str:
@@ -106,7 +106,7 @@ def check_number(name: str, parameter: str, value: object) -> float:
     elif name in _POSITIVE_FAMILIES and parameter in _QUANTITIES:
         mend = f"A {name} takes positive values only; a normal, uniform or pert takes others."
         _within(parameter, number, SMALLEST, LARGEST, mend)
-    elif name == "beta" and parameter in _QUANTITIES and not 0.0 < number < 1.0:
+    elif name == "beta" and parameter in _QUANTITIES and not SMALLEST <= number <= 1.0 - SMALLEST:
         mend = "A beta is a share, such as 0.3 or 30%; use pert for other quantities."
         raise FamilyFault(parameter, say(number), "between 0 and 1, and neither of them", mend)
     return number

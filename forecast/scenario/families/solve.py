@@ -78,23 +78,27 @@ def beta_from_quantiles(
     For each sum n there is one mean that puts the p10 in its place, as F(p10) falls with the
     mean; among those F(p90) grows with n.
     """
-    from scipy.special import betainc, betaincc
+    log_n = root(lambda t: beta_quantile_miss(exp(t), p10, p90), log(least), log(most))
+    return None if log_n is None else _beta_with_p10(exp(log_n), p10)
 
-    def logit_mean(log_n: float) -> float | None:
-        n = exp(log_n)
 
-        def miss(t: float) -> float:
-            return float(betainc(n / (1.0 + exp(-t)), n / (1.0 + exp(t)), p10)) - 0.1
+def beta_quantile_miss(n: float, p10: float, p90: float) -> float:
+    """F(p90) - 0.9 for the beta with alpha + beta = n that has this p10."""
+    from scipy.special import betaincc
 
-        return root(miss, -40.0, 40.0)
+    alpha, beta = _beta_with_p10(n, p10)
+    return 0.1 - float(betaincc(alpha, beta, p90))
 
-    def parameters(log_n: float) -> tuple[float, float] | None:
-        t, n = logit_mean(log_n), exp(log_n)
-        return None if t is None else (n / (1.0 + exp(-t)), n / (1.0 + exp(t)))
 
-    def miss_p90(log_n: float) -> float:
-        pair = parameters(log_n)
-        return 0.9 if pair is None else 0.1 - float(betaincc(pair[0], pair[1], p90))
+def _beta_with_p10(n: float, p10: float) -> tuple[float, float]:
+    """alpha and beta that sum to n and have F(p10) = 0.1."""
+    from scipy.special import betainc
 
-    log_n = root(miss_p90, log(least), log(most))
-    return None if log_n is None else parameters(log_n)
+    def parameters(logit_mean: float) -> tuple[float, float]:
+        return n / (1.0 + exp(-logit_mean)), n / (1.0 + exp(logit_mean))
+
+    # At means this near to 0 and 1 all is below p10, and all above.
+    logit_mean = root(lambda t: float(betainc(*parameters(t), p10)) - 0.1, -60.0, 60.0)
+    if logit_mean is None:
+        raise AssertionError(f"no beta has the p10 {p10}")
+    return parameters(logit_mean)

@@ -1,0 +1,144 @@
+"""Simulate a scenario: slices of runs on threads, each into its own rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.engine.assumptions import Draws
+from forecast.engine.kernel.shapes import Futures, Keys
+from forecast.engine.kernel.sweep import new_state, sweep
+from forecast.engine.plan import Blueprint, make_keys
+from forecast.scenario.model import Scenario
+
+T = TypeVar("T")
+
+SLICE_RUNS = 1_024  # the most runs of a slice; small enough that Ctrl-C is heard at once
+SLICE_BYTES = 32_000_000  # the most a slice's rows may take
+SLICE_WORK = 2e8  # leads of a slice beyond which it is cut shorter
+
+
+class Slice(NamedTuple):
+    """Some runs, simulated."""
+
+    first: int
+    futures: Futures
+    assumptions: NDArray[np.float64]  # (run, assumption)
+
+
+def empty_futures(scenario: Scenario, runs: int) -> Futures:
+    """Allocate the zeroed rows of so many runs."""
+    sizes = len(scenario.channels), len(scenario.segments), len(scenario.products)
+    channels, segments, products = sizes
+    quarters, stages = len(scenario.calendar.quarters), len(scenario.stages) + 2
+    return Futures(
+        np.zeros((runs, quarters, channels, segments), np.int64),
+        np.zeros((runs, quarters, channels, segments, stages), np.int64),
+        np.zeros((runs, quarters, channels, segments, products), np.int64),
+        np.zeros((runs, quarters, channels, segments, products)),
+        np.zeros((runs, quarters, channels)),
+        np.zeros((runs, quarters, stages), np.int64),
+    )
+
+
+def bytes_per_run(scenario: Scenario) -> int:
+    """Bytes that the rows of one run take."""
+    return sum(array.nbytes for array in empty_futures(scenario, 1))
+
+
+class Simulator:
+    """A scenario and a seed, ready to simulate any runs: the same rows however they are cut."""
+
+    def __init__(self, blueprint: Blueprint, seed: int) -> None:
+        self.blueprint = blueprint
+        self.draws = Draws(blueprint.scenario, seed)
+        self.keys: Keys = make_keys(blueprint.layout, seed)
+
+    def slice_runs(self) -> int:
+        """How many runs a slice holds."""
+        scenario = self.blueprint.scenario
+        means = self.blueprint.maker.tables(self.draws.means()).mean
+        leads = float(means.sum()) + float(self.blueprint.plan.fixed.sum()) + 1.0
+        fit = min(SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads)
+        return int(max(1, min(SLICE_RUNS, fit)))
+
+    def _table_bytes(self) -> int:
+        """Bytes of tables that one run takes when much is uncertain."""
+        plan = self.blueprint.plan
+        lags = sum(getattr(lag, "about", None) is not None for lag, _ in self.blueprint.maker.lags)
+        return 8 * (6 * plan.fixed.size + 2 * plan.lag_of.size + 5 * lags * len(plan.quarter_of))
+
+    def into(self, first: int, futures: Futures) -> NDArray[np.float64]:
+        """Simulate runs from ``first`` on into zeroed rows; gives their (run, assumption) draws."""
+        runs = len(futures.leads)
+        values = self.draws.draw(first, runs)
+        tables = self.blueprint.maker.tables(values)
+        plan = self.blueprint.plan
+        sweep(plan, self.keys, tables, new_state(plan, self.keys), first, futures)
+        return self.draws.matrix(values, runs)
+
+    def slices(self, runs: int, threads: int | None = None) -> Iterator[Slice]:
+        """Simulate runs 0 .. runs - 1 slice by slice, in order, on threads.
+
+        Closing the iterator (or Ctrl-C) drops the slices that have not begun.
+        """
+        scenario = self.blueprint.scenario
+
+        def one(first: int, count: int) -> Slice:
+            futures = empty_futures(scenario, count)
+            return Slice(first, futures, self.into(first, futures))
+
+        yield from in_order(one, cuts(runs, self.slice_runs()), threads)
+
+    def whole(
+        self,
+        runs: int,
+        threads: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Slice:
+        """Simulate runs 0 .. runs - 1 into one set of rows."""
+        futures = empty_futures(self.blueprint.scenario, runs)
+        assumptions = np.empty((runs, len(self.draws.names)))
+
+        def one(first: int, count: int) -> int:
+            rows = Futures(*(array[first : first + count] for array in futures))
+            assumptions[first : first + count] = self.into(first, rows)
+            return count
+
+        for done in in_order(one, cuts(runs, self.slice_runs()), threads):
+            if progress is not None:
+                progress(done)
+        return Slice(0, futures, assumptions)
+
+
+def cuts(runs: int, size: int) -> list[tuple[int, int]]:
+    """Cut runs into (first, count) slices of at most ``size``."""
+    return [(first, min(size, runs - first)) for first in range(0, runs, size)]
+
+
+def in_order(
+    work: Callable[[int, int], T], slices: list[tuple[int, int]], threads: int | None = None
+) -> Iterator[T]:
+    """Do the slices on threads and give their results in order, few of them waiting at a time."""
+    count = threads or usable_threads()
+    pool = ThreadPoolExecutor(count)
+    try:
+        ahead = 2 * count
+        waiting = [pool.submit(work, *cut) for cut in slices[:ahead]]
+        for i in range(len(slices)):
+            result = waiting.pop(0).result()
+            if i + ahead < len(slices):
+                waiting.append(pool.submit(work, *slices[i + ahead]))
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def usable_threads() -> int:
+    """Threads that this process may use at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
