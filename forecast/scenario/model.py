@@ -137,7 +137,7 @@ class Goal:
     metric: str
     target: float
     confidence: float
-    quarters: Mapping[str, tuple[int, ...]]  # label -> indices of the quarters it adds up
+    quarters: tuple[tuple[str, tuple[int, ...]], ...]  # label, indices of the quarters it adds up
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def read_goals(
         _check_metric(goal, document, node, door)
         if calendar is not BROKEN and is_whole(goal):
             quarters = _quarters_of(goal, calendar, node, door)
-            found.append(Goal(goal.metric, goal.target, goal.confidence, quarters))
+            found.append(Goal(goal.metric, goal.target, goal.confidence, tuple(quarters.items())))
     return tuple(found)
 
 

@@ -104,10 +104,16 @@ class Triangular(Family):
         return unit_only(u, self._at(np.clip(u, 0.0, 1.0), np.clip(1.0 - u, 0.0, 1.0)))
 
     def _at(self, below: Array, above: Array) -> Array:
-        """The value with these shares below and above it; each side from its own end."""
+        """The value with these shares below and above it; each side from its own end.
+
+        Right of the mode high - √(above·fall·width), which where little is below is said as
+        mode + (below·width - rise)/(1 + √(above·width/fall)): low may be 0, and near it.
+        """
         width, rise, fall = self.high - self.low, self.mode - self.low, self.high - self.mode
         left = self.low + np.sqrt(below * rise) * sqrt(width)
-        right = self.high - np.sqrt(above * fall) * sqrt(width)
+        root = np.sqrt(above * fall) * sqrt(width)
+        near = self.mode + (below * width - rise) / (1.0 + root / (fall or 1.0))
+        right = np.where(below < above, near, self.high - root)
         return np.where(below * width < rise, left, right)
 
     def from_normal(self, z: Array) -> Array:

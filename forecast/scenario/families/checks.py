@@ -98,7 +98,7 @@ def check_number(name: str, parameter: str, value: object) -> float:
             parameter,
             f"{float(value):.6g}" if isinstance(value, float) else "a huge number",
             f"a finite number between -{say(LARGEST)} and {say(LARGEST)}",
-            "Write it in larger units.",
+            "Write it in larger units." if abs(value) > LARGEST else "Write a plain number.",
         )
     number = float(value)
     if parameter in _LIMITS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, expm1, inf, sqrt
+from math import exp, expm1, inf, log, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -84,7 +84,7 @@ class Lognormal(Family):
 
     def scaled(self, factor: float) -> Lognormal:
         positive_factor(factor)
-        return Lognormal(self.mu + float(np.log(factor)), self.sigma)
+        return Lognormal(self.mu + log(factor), self.sigma)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.LOGNORMAL), (self.mu, self.sigma)

@@ -133,8 +133,9 @@ class Weibull(Family):
 
     def ppf(self, u: Array) -> Array:
         u = as_array(u)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.scale * np.power(-np.log1p(-u), 1.0 / self.shape)
+        with np.errstate(divide="ignore"):
+            hazard = -np.log1p(-np.clip(u, 0.0, 1.0))
+        return unit_only(u, self.scale * np.power(hazard, 1.0 / self.shape))
 
     def from_normal(self, z: Array) -> Array:
         from scipy.special import log_ndtr

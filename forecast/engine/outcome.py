@@ -1,0 +1,55 @@
+"""What a forecast run gives: totals by run and quarter, closed forms beside them, a self-check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.scenario.model import Goal, Scenario
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Simulated means against closed forms: the largest z-score over all cells compared."""
+
+    largest_z: float
+    where: str  # for example "deals 2027Q3"
+    bound: float  # |z| beyond which a run fails; false alarm 1e-6 over all cells together
+    cells: int
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether no cell lies beyond the bound."""
+        return not abs(self.largest_z) > self.bound
+
+
+@dataclass(frozen=True)
+class Exact:
+    """A goal's chance from a closed form, and in words what it is."""
+
+    probability: float
+    how: str  # "closed form", or "average of 10,000 runs' exact conditional chances"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One scenario, simulated.
+
+    ``totals`` holds, by name, every run's total in each quarter, shape (run, quarter): "deals",
+    "bookings", "revenue", "leads", "spend", and each stage's name for the items that entered it.
+    ``expected`` holds the closed-form mean of each, shape (quarter,). ``exact`` has an entry for
+    each goal and label of its quarters: a chance, or None where no closed form is known.
+    """
+
+    scenario: Scenario
+    runs: int
+    seed: int
+    totals: Mapping[str, NDArray[np.generic]]
+    expected: Mapping[str, NDArray[np.float64]]
+    check: SelfCheck
+    exact: Mapping[tuple[Goal, str], Exact | None] = field(default_factory=dict)
+    expected_how: str = "closed form"
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by part of the work
