@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +28,21 @@ class Days:
     def sum_by_period(self, values: Floats, periods: int) -> Floats:
         """Sum values (row, run of days) into (row, period)."""
         starts = np.searchsorted(self.period, np.arange(periods))
+        if len(starts) == values.shape[1]:
+            return values  # one run of days a period
         return np.add.reduceat(values, starts, axis=1)
 
 
 def day_runs(scenario: Scenario, per: str) -> Days:
     """Group the simulated days by period, version, unit ``per`` and month."""
-    calendar = scenario.calendar
+    since = tuple(v.since.toordinal() for v in scenario.versions)
+    return _day_runs(scenario.calendar, since, per)
+
+
+@lru_cache(maxsize=64)
+def _day_runs(calendar: Calendar, since: tuple[int, ...], per: str) -> Days:
     units = calendar.units(per)
-    since = np.array([v.since.toordinal() for v in scenario.versions])
-    version = np.searchsorted(since, calendar.days(), side="right") - 1
+    version = np.searchsorted(np.array(since), calendar.days(), side="right") - 1
     parts = np.stack([calendar.period_of_days(), version, units.index, calendar.month_of_days()])
     fresh = np.concatenate([[True], np.any(parts[:, 1:] != parts[:, :-1], axis=0)])
     first = np.flatnonzero(fresh)

@@ -8,7 +8,7 @@ Source: B. Burley, "Practical hash-based Owen scrambling", JCGT 9(4), 2020.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,8 @@ class Draws:
         self.numbers = uncertain_numbers(scenario)
         self.names = tuple(self.numbers)
         self._keys = {name: stream_key(seed, "assumption", name) for name in self.names}
-        matrix, self._together = correlation_matrix(scenario.correlations)
-        self._root = np.linalg.cholesky(matrix)
+        self._matrix, self.together = correlation_matrix(scenario.correlations)
+        self._root = np.linalg.cholesky(self._matrix)
 
     def draw(self, first: int, runs: int) -> Values:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
@@ -56,9 +56,9 @@ class Draws:
     def at_normals(self, normals: Mapping[str, Floats]) -> Values:
         """Give the values at independent standard normal points, shape (row,) by name."""
         points = dict(normals)
-        for i, name in enumerate(self._together):
+        for i, name in enumerate(self.together):
             weights = self._root[i, : i + 1]
-            parts = [w * normals[n] for w, n in zip(weights, self._together, strict=False)]
+            parts = [w * normals[n] for w, n in zip(weights, self.together, strict=False)]
             points[name] = np.ascontiguousarray(sum(parts[1:], parts[0]))
         values = {self.numbers[n]: self.numbers[n].family.from_normal(points[n]) for n in points}
         return Values(values)
@@ -67,9 +67,14 @@ class Draws:
         """Give every assumption's mean, one row."""
         return Values({u: np.array([u.family.mean]) for u in self.numbers.values()})
 
+    def correlations(self, names: Sequence[str]) -> Floats:
+        """Give the normal correlations between some of the correlated assumptions."""
+        at = [self.together.index(name) for name in names]
+        return self._matrix[np.ix_(at, at)]
+
     def correlated(self, name: str) -> bool:
         """Tell whether an assumption is correlated with another one."""
-        return name in self._together
+        return name in self.together
 
     def matrix(self, values: Values, runs: int) -> Floats:
         """Lay out values as (run, assumption)."""

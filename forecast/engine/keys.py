@@ -16,8 +16,8 @@ def stream_key(seed: int, *names: str) -> int:
 
     The key is the first 8 bytes, little-endian, of BLAKE2b (doi:10.17487/RFC7693) over the seed and
     the names. Every part is preceded by its length, so no two different calls hash the same bytes:
-    ("ab", "c") and ("a", "bc") are different streams. Any integer is a seed, negative ones and those
-    beyond 64 bits too.
+    ("ab", "c") and ("a", "bc") are different streams. Any integer is a seed, negative ones and
+    those beyond 64 bits too.
     """
     return int.from_bytes(_digest(seed, names), "little")
 

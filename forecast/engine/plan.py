@@ -60,7 +60,11 @@ def _sizes(layout: Layout) -> tuple[NDArray[np.generic], ...]:
     shape = len(groups), len(variants)
     code, first, count = (np.zeros(shape, dtype=np.int64) for _ in range(3))
     parameters = np.zeros((*shape, PARAMETERS))
-    values, thresholds, others = [np.zeros(1)], [np.zeros(1, np.uint64)], [np.zeros((1, 2), np.int64)]
+    values, thresholds, others = (
+        [np.zeros(1)],
+        [np.zeros(1, np.uint64)],
+        [np.zeros((1, 2), np.int64)],
+    )
     placed: dict[Family, int] = {}
     for g, group in enumerate(groups):
         for v, variant in enumerate(variants):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
-from forecast.engine.kernel.shapes import Futures, Keys
+from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_keys
 from forecast.scenario.model import Scenario
@@ -64,7 +64,9 @@ class Simulator:
         scenario = self.blueprint.scenario
         means = self.blueprint.maker.tables(self.draws.means()).mean
         leads = float(means.sum()) + float(self.blueprint.plan.fixed.sum()) + 1.0
-        fit = min(SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads)
+        fit = min(
+            SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads
+        )
         return int(max(1, min(SLICE_RUNS, fit)))
 
     def _table_bytes(self) -> int:
@@ -73,27 +75,17 @@ class Simulator:
         lags = sum(getattr(lag, "about", None) is not None for lag, _ in self.blueprint.maker.lags)
         return 8 * (6 * plan.fixed.size + 2 * plan.lag_of.size + 5 * lags * len(plan.quarter_of))
 
-    def into(self, first: int, futures: Futures) -> NDArray[np.float64]:
-        """Simulate runs from ``first`` on into zeroed rows; gives their (run, assumption) draws."""
+    def into(self, first: int, futures: Futures) -> tuple[NDArray[np.float64], Tables]:
+        """Simulate runs from ``first`` on into zeroed rows.
+
+        Gives their assumptions (run, assumption) and the tables these make.
+        """
         runs = len(futures.leads)
         values = self.draws.draw(first, runs)
         tables = self.blueprint.maker.tables(values)
         plan = self.blueprint.plan
         sweep(plan, self.keys, tables, new_state(plan, self.keys), first, futures)
-        return self.draws.matrix(values, runs)
-
-    def slices(self, runs: int, threads: int | None = None) -> Iterator[Slice]:
-        """Simulate runs 0 .. runs - 1 slice by slice, in order, on threads.
-
-        Closing the iterator (or Ctrl-C) drops the slices that have not begun.
-        """
-        scenario = self.blueprint.scenario
-
-        def one(first: int, count: int) -> Slice:
-            futures = empty_futures(scenario, count)
-            return Slice(first, futures, self.into(first, futures))
-
-        yield from in_order(one, cuts(runs, self.slice_runs()), threads)
+        return self.draws.matrix(values, runs), tables
 
     def whole(
         self,
@@ -107,7 +99,7 @@ class Simulator:
 
         def one(first: int, count: int) -> int:
             rows = Futures(*(array[first : first + count] for array in futures))
-            assumptions[first : first + count] = self.into(first, rows)
+            assumptions[first : first + count] = self.into(first, rows)[0]
             return count
 
         for done in in_order(one, cuts(runs, self.slice_runs()), threads):
@@ -123,7 +115,7 @@ def cuts(runs: int, size: int) -> list[tuple[int, int]]:
 
 def in_order(
     work: Callable[[int, int], T], slices: list[tuple[int, int]], threads: int | None = None
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Do the slices on threads and give their results in order, few of them waiting at a time."""
     count = threads or usable_threads()
     pool = ThreadPoolExecutor(count)

@@ -19,7 +19,8 @@ LONGEST_QUARTERS = 400
 class Units(NamedTuple):
     """Calendar units (months, fiscal quarters, ...) that a calendar's days fall into."""
 
-    index: NDArray[np.int64]  # (day,) which unit, counted from the one that holds the start
+    # (day,) which unit, counted from the one that holds the start
+    index: NDArray[np.int64]  # type: ignore[assignment]  # hides tuple.index, which nobody calls
     length_days: NDArray[np.int64]  # (unit,) whole length, days before the start included
 
 
@@ -89,7 +90,8 @@ class Calendar:
             _first_day_of_month(int(number[0] + i) * months + self.fiscal_year_start - 1)
             for i in range(int(index[-1]) + 2)
         ]
-        return Units(index, np.diff(np.array(firsts, dtype=np.int64)))
+        edges = np.array(firsts, dtype=np.int64)
+        return Units(index, edges[1:] - edges[:-1])
 
     def units_elapsed(self, per: str) -> NDArray[np.float64]:
         """Time from the start to each period's edges in units ``per``, shape (period + 1,)."""

@@ -8,167 +8,251 @@ from typing import Any
 import numpy as np
 
 from forecast.scenario.calendar import Calendar
-from forecast.scenario.errors import did_you_mean
-from forecast.scenario.facts import RARE, chance_within, find, high, stage_node
-from forecast.scenario.forms import BROKEN, Door, is_whole
-from forecast.scenario.graph import check_journey
+from forecast.scenario.errors import did_you_mean, listed, shown
+from forecast.scenario.facts import (
+    RARE,
+    chance_within,
+    find,
+    high,
+    nearest_table,
+    stage_node,
+    table_at,
+)
+from forecast.scenario.forms import BROKEN, Door, is_whole, offer
+from forecast.scenario.graph import check_graph
 from forecast.scenario.model import (
     Arrivals,
     Assumptions,
     Channel,
-    Correlation,
+    Group,
+    Number,
     Scenario,
     Stage,
     Uncertain,
     centre,
 )
-from forecast.scenario.nodes import Place, Table
+from forecast.scenario.nodes import Items, Place, Table
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
 MOST_LEADS_PER_PERIOD = 1e12
 MOST_CELLS = 20_000_000
+ROUNDING = 1e-9
 
 
 def check_version(document: Table, version: Assumptions, scenario: Scenario, door: Door) -> None:
     """Check one version of the assumptions."""
-    _check_sum(document, "segments", version.shares, door)
+    if "segments" in document and is_whole(version.shares):
+        _check_sum(table_at(document, "segments").place, "share", version.shares, door)
     for name, channel in version.channels.items():
         if is_whole(channel):
             _check_channel(document, name, channel, scenario, door)
+    done: set[int] = set()
     for group, journey in version.journeys.items():
-        if journey is BROKEN:
-            continue
-        for stage, body in journey.items():
-            _check_stage(document, group, stage, body, door)
-        check_journey(document, group, journey, _entries(version, scenario), door)
-    for products in version.products.values():
-        if is_whole(products):
+        if journey is not BROKEN and id(journey) not in done:
+            for stage, body in journey.items():
+                _check_stage(document, group, stage, body, door)
+        done.add(id(journey))
+    check_graph(document, version, _entries(version, scenario), door)
+    for group, products in version.products.items():
+        if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
-            _check_sum(document, "products", mixes, door)
+            _check_sum(nearest_table(document, group, "products").place, "mix", mixes, door)
+        done.add(id(products))
 
 
 def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
-    """Check what spans the versions: correlations, volume, size."""
+    """Check what spans the versions: correlations and volume."""
     known = uncertain_numbers(scenario)
-    for i, correlation in enumerate(scenario.correlations or ()):
-        if is_whole(correlation):
-            _check_correlation(document, i, correlation, known, door)
+    _check_correlations(document, scenario, known, door)
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
-        _check_size(document, scenario, door)
 
 
-def _entries(version: Assumptions, scenario: Scenario) -> set[str]:
-    first = {scenario.entry} if isinstance(scenario.entry, str) else set()
-    named = {c.enters for c in version.channels.values() if isinstance(c, Channel) and c.enters}
-    all_named = all(isinstance(c, Channel) and c.enters for c in version.channels.values())
-    return named if all_named and named else first | named
+def check_size(document: Table, calendar: Calendar, door: Door) -> None:
+    """Refuse what would not fit into memory, before the time of reading it is spent."""
+
+    def count(key: str) -> int:
+        node = document.get(key)
+        return max(1, len(node)) if isinstance(node, Table) else 1
+
+    groups = count("channels") * count("segments")
+    stages, products = count("journey"), count("products")
+    cells = groups * len(calendar.quarters) * (stages + 2 + 3 * products)
+    work = groups * calendar.periods * stages
+    if max(cells, work) > MOST_CELLS:
+        got = f"{max(cells, work):,} figures in one simulated future"
+        must = f"at most {MOST_CELLS:,} (channels x segments x stages or products x time)"
+        mend = "Take fewer channels, segments, products or stages, or a shorter horizon."
+        door.fault(document.place, got, must, mend)
 
 
-def _check_sum(document: Table, key: str, shares: Mapping[str, Any], door: Door) -> None:
+def _entries(version: Assumptions, scenario: Scenario) -> dict[str, str]:
+    """The stage where each readable channel's leads enter."""
+    entries = {}
+    for name, channel in version.channels.items():
+        if isinstance(channel, Channel) and channel.enters is not BROKEN:
+            entry = channel.enters or scenario.entry
+            if scenario.stages is not BROKEN and entry in scenario.stages:
+                entries[name] = entry
+    return entries
+
+
+def _check_sum(place: Place, what: str, shares: Mapping[str, Number], door: Door) -> None:
     """Shares of a group must sum to 100% (uncertain ones in their means)."""
-    if key not in document or not shares or not is_whole(shares):
-        return
     total = sum(centre(s) for s in shares.values())
-    tolerance = 1e-6 if any(isinstance(s, Uncertain) for s in shares.values()) else 1e-9
+    tolerance = 1e-6 if any(isinstance(s, Uncertain) for s in shares.values()) else ROUNDING
     if abs(total - 1.0) > tolerance:
-        what = "share" if key == "segments" else "mix"
-        mend = f"Change a {what} so that {', '.join(shares)} add up to 100%."
-        place = document[key].place
-        door.fault(place, f"a sum of {total:.6g} ({total:.4%})", f"{what}s that sum to 100%", mend)
+        plural = {"share": "shares", "mix": "mixes"}[what]
+        got = f"{plural} that sum to {total * 100:.10g}%"
+        mend = f"Change a {what} so that {listed(shares)} add up to 100%."
+        if len(shares) == 1:
+            mend = f"Write {what}: 100%, or add what is missing."
+        door.fault(place, got, f"{plural} that sum to 100%", mend)
 
 
 def _check_channel(
     document: Table, name: str, channel: Channel, scenario: Scenario, door: Door
 ) -> None:
-    node = document["channels"][name]  # type: ignore[call-overload]
+    node = table_at(document, "channels", name)
     leads = channel.leads
-    if leads.fixed:
-        for key in ("dispersion", "seasonality", "growth"):
-            if key in node:
-                mend = f"Remove {key}, or give leads a mean instead of fixed counts."
-                must = "left out where counts are fixed"
-                door.fault(node[key].place, f"{key} beside fixed leads", must, mend)
-    if channel.enters is not None and scenario.stages is not BROKEN:
-        if channel.enters not in scenario.stages:
-            mend = did_you_mean(channel.enters, scenario.stages) or "Name one of the stages."
-            must = "one of " + ", ".join(scenario.stages)
-            door.fault(node["enters"].place, f"unknown stage {channel.enters}", must, mend)
+    for key in ("dispersion", "seasonality", "growth"):
+        if leads.fixed and key in node:
+            mend = f"Remove {key}, or give leads a mean instead of fixed counts."
+            must = "left out where counts of leads are fixed"
+            door.fault(node[key].place, f"{key} beside fixed leads", must, mend)
+    known = scenario.stages
+    if channel.enters is not None and known is not BROKEN and channel.enters not in known:
+        got = f"the unknown stage {shown(channel.enters)}"
+        door.fault(
+            node["enters"].place, got, "a stage of the journey", offer(channel.enters, known)
+        )
     if scenario.calendar is not BROKEN:
-        _check_long_enough(leads, node["leads"], scenario.calendar, door)
+        _check_long_enough(leads, table_at(node, "leads"), scenario.calendar, door)
 
 
-def _check_long_enough(leads: Arrivals, node: Any, calendar: Calendar, door: Door) -> None:
+def _check_long_enough(leads: Arrivals, node: Table, calendar: Calendar, door: Door) -> None:
     needed = len(calendar.units(leads.per).length_days)
-    alone = not isinstance(node["fixed" if leads.fixed else "mean"], list)
-    if leads.then is None and len(leads.figures) < needed and not alone:
-        got = f"{len(leads.figures)} figures"
+    written = node["fixed" if leads.fixed else "mean"]
+    if leads.then is None and len(leads.figures) < needed and isinstance(written, Items):
+        got = f"a list of {len(leads.figures)} without then"
         must = f"{needed} figures, one for each {leads.per} of the horizon"
-        mend = "Add then: repeat, then: last or then: zero beside the list."
-        door.fault(node.place, got, must, mend)
+        mend = "Add then: repeat, then: last or then: zero beside the list, or the figures."
+        door.fault(written.place, got, must, mend)
 
 
-def _check_stage(document: Table, group: Any, stage: str, body: Any, door: Door) -> None:
+def _check_stage(document: Table, group: Group, stage: str, body: Stage, door: Door) -> None:
     if not is_whole(body):
         return
     node = stage_node(document, group, stage)
-    for target, way in body.transitions.items():
-        if way.within is None:
-            continue
-        chance = chance_within(way.lag, way.within)
-        place = node[target].place if target in node else node.place
-        if np.isnan(chance):
-            mend = "Give the lag as a duration, or leave within out."
-            door.fault(place, "within beside a lag of whole periods", "a lag in time", mend)
-            return
-        worst = high(way.conversion, RARE) if way.conversion is not None else 0.0
-        if chance <= 0 or worst / chance > 1:
-            got = f"{worst:.4g} within a time in which {chance:.4g} of the lags end"
-            must = "an eventual conversion (conversion / P(lag <= within)) of at most 100%"
-            mend = "Lower the conversion, shorten the lag or lengthen within."
-            if chance <= 0 or centre(way.conversion) / chance > 1 or len(body.transitions) == 1:
-                door.fault(place, got, must, mend)
-                return
-    _check_conversions(node, stage, body, door)
+    if all(_check_within(node, body, target, door) for target in body.transitions):
+        _check_conversions(node, stage, body, door)
+    rest = {t: w.share_of_rest for t, w in body.transitions.items() if w.share_of_rest is not None}
+    total = _most_together(list(rest.values()))
+    if len(rest) > 1 and total > 1 + ROUNDING:
+        got = f"{_sums(list(rest), rest.values())} {_percent(total)} of the rest"
+        must = f"shares of the rest out of {stage} that never sum to more than 100%"
+        mend = "Lower one of them, or leave one out: what goes no other way is lost."
+        door.fault(node.place, got, must, mend)
+
+
+def _check_within(node: Table, body: Stage, target: str, door: Door) -> bool:
+    """Tell whether the eventual conversion that a time limit implies is a probability."""
+    way = body.transitions[target]
+    if way.within is None or way.conversion is None:
+        return True
+    place = node[target].place if target in node else node.place
+    chance = chance_within(way.lag, way.within)
+    if np.isnan(chance):
+        mend = "Give the lag as a time, such as 2 months or a distribution, or remove within."
+        must = "a lag in time beside within"
+        door.fault(place, "within beside a lag of whole periods", must, mend)
+        return False
+    worst = high(way.conversion, RARE)
+    if chance <= 0 or worst / chance > 1 + ROUNDING:
+        most = "up to " if isinstance(way.conversion, Uncertain) else ""
+        got = f"{most}{_percent(worst)} within a time in which {_percent(chance)} of the lags end"
+        must = "an eventual conversion of at most 100%"
+        door.fault(place, got, must, "Lower the conversion, shorten the lag or lengthen within.")
+        return False
+    return True
 
 
 def _check_conversions(node: Table, stage: str, body: Stage, door: Door) -> None:
     shares = {t: w for t, w in body.transitions.items() if w.conversion is not None}
-    several = sum(isinstance(w.conversion, Uncertain) for w in shares.values()) or 1
-    total = sum(
-        high(w.conversion, RARE / several) / chance_within(w.lag, w.within)
-        for w in shares.values()
-        if w.conversion is not None
+    if body.dirichlet and shares:
+        got = f"dirichlet beside a conversion to {listed(shares)}"
+        mend = "Put all of them in dirichlet, or none."
+        door.fault(node.place, got, "one or the other", mend)
+    total = _most_together(
+        [w.conversion for w in shares.values() if w.conversion is not None],
+        [chance_within(w.lag, w.within) for w in shares.values()],
     )
-    alone = len(shares) == 1 and next(iter(shares.values())).within is None
-    if total > 1 + 1e-12 and not alone:
-        names = " and ".join(shares)
+    if len(shares) > 1 and total > 1 + ROUNDING:
+        got = f"{_sums(list(shares), [w.conversion for w in shares.values()])} {_percent(total)}"
+        must = f"conversions out of {stage} that never sum to more than 100%"
+        counts = ", ".join(f"{target}: …" for target in shares if target != "lost")
         mend = (
             f"Lower one, write one of them as share_of_rest, or draw them together with "
-            f"dirichlet: {{{', '.join(f'{t}: …' for t in shares)}, lost: …}}."
+            f"dirichlet: {{{counts}, lost: …}}."
         )
-        must = f"conversions out of {stage} that sum to at most 100%"
-        door.fault(node.place, f"{names} summing up to {total:.4%}", must, mend)
-    if body.dirichlet and shares:
-        mend = "Put all of them in dirichlet, or none."
-        door.fault(node.place, "dirichlet beside conversions", "one or the other", mend)
+        door.fault(node.place, got, must, mend)
 
 
-def _check_correlation(
-    document: Table, i: int, correlation: Correlation, known: Mapping[str, Uncertain], door: Door
+def _sums(names: list[str], numbers: Any) -> str:
+    varies = any(isinstance(number, Uncertain) for number in numbers)
+    return f"{listed(names)} that {'can sum' if varies else 'sum'} to"
+
+
+def _most_together(numbers: list[Number], chances: list[float] | None = None) -> float:
+    """The most that shares can sum to, but for what is rare (by a union bound)."""
+    several = sum(isinstance(number, Uncertain) for number in numbers) or 1
+    most = [high(number, RARE / several) for number in numbers]
+    return sum(m / c for m, c in zip(most, chances or [1.0] * len(most), strict=True))
+
+
+def _percent(share: float) -> str:
+    # Few digits, unless they would hide what is wrong.
+    return f"{share * 100:.4g}%" if abs(share - 1.0) > 1e-3 else f"{share * 100:.10g}%"
+
+
+def _check_correlations(
+    document: Table, scenario: Scenario, known: Mapping[str, Uncertain], door: Door
 ) -> None:
-    node: Any = document["correlation"][i]  # type: ignore[call-overload]
-    place: Place = node["between"].place
-    if len(correlation.between) != 2 or correlation.between[0] == correlation.between[1]:
-        mend = "Write between: [first.path, second.path]."
-        door.fault(place, f"{len(correlation.between)} paths", "two different paths", mend)
+    pairs: set[frozenset[str]] = set()
+    nodes = document.get("correlation")
+    correlations = scenario.correlations if scenario.correlations is not BROKEN else ()
+    for correlation, node in zip(
+        correlations, nodes if isinstance(nodes, Items) else (), strict=True
+    ):
+        if not is_whole(correlation) or not isinstance(node, Table):
+            continue
+        place, pair = node["between"].place, frozenset(correlation.between)
+        if len(correlation.between) != 2 or len(pair) != 2:
+            same = len(correlation.between) == 2
+            got = "the same path twice" if same else f"{len(correlation.between)} paths"
+            door.fault(place, got, "two different paths", "Write between: [one.path, other.path].")
+        elif pair in pairs:
+            got = f"{listed(correlation.between)} a second time"
+            door.fault(place, got, "each pair once", "Remove one of the two.")
+        else:
+            for path in correlation.between:
+                _check_path(document, path, place, known, door)
+        pairs.add(pair)
+
+
+def _check_path(
+    document: Table, path: str, place: Place, known: Mapping[str, Uncertain], door: Door
+) -> None:
+    if path in known:
         return
-    for path in correlation.between:
-        if path not in known:
-            mend = did_you_mean(path, list(known)) or "Give that number as a distribution."
-            must = "the path of an uncertain assumption"
-            door.fault(place, path, must, mend)
+    must = "the path of an uncertain assumption"
+    if find(document, path).place.path != path:
+        mend = did_you_mean(path, known) or "Copy the path of a number that is a distribution."
+        door.fault(place, f"the unknown path {shown(path)}", must, mend)
+        return
+    mend = "Give that figure as a distribution, or remove this correlation."
+    door.fault(place, f"{shown(path)}, which is not uncertain", must, mend)
 
 
 def _check_definite(document: Table, scenario: Scenario, door: Door) -> None:
@@ -177,9 +261,9 @@ def _check_definite(document: Table, scenario: Scenario, door: Door) -> None:
     matrix, _ = correlation_matrix(scenario.correlations)
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < 1e-10:
-        got = f"correlations that contradict each other (smallest eigenvalue {smallest:.3g})"
-        must = "rank correlations that are positive definite together"
-        mend = "Bring some of them nearer to 0."
+        got = f"correlations that contradict one another (smallest eigenvalue {smallest:.3g})"
+        must = "possible together (positive definite)"
+        mend = "Bring some of them nearer to 0: what goes with two things ties those two as well."
         door.fault(document["correlation"].place, got, must, mend)
 
 
@@ -191,10 +275,11 @@ def _check_volume(document: Table, scenario: Scenario, door: Door) -> None:
                 1.0 if channel.leads.fixed else market
             )
             if not most <= MOST_LEADS_PER_PERIOD:
-                must = f"at most {MOST_LEADS_PER_PERIOD:.0e} leads a period, growth included"
+                must = f"at most {MOST_LEADS_PER_PERIOD:,.0f} leads a period, growth included"
                 mend = "Lower the leads or the growth, or shorten the horizon."
-                place = find(document, f"channels.{name}").place
-                door.fault(place, f"up to {most:.3g} leads a period", must, mend)
+                place = table_at(document, "channels", name).place
+                got = f"up to {most:.3g} leads a period" if np.isfinite(most) else "endless leads"
+                door.fault(place, got, must, mend)
 
 
 def _most_leads(channel: Channel, calendar: Calendar) -> float:
@@ -205,16 +290,3 @@ def _most_leads(channel: Channel, calendar: Calendar) -> float:
     figures = [high(f, 1e-9) for f in channel.leads.figures]
     share = calendar.period_days / {"day": 1, "week": 7, "month": 28}.get(channel.leads.per, 89)
     return max(figures) * max(share, 1.0 / 365) * factor * grown
-
-
-def _check_size(document: Table, scenario: Scenario, door: Door) -> None:
-    cells = (
-        len(scenario.groups)
-        * len(scenario.calendar.quarters)
-        * (len(scenario.stages) + 2 + 3 * len(scenario.products))
-    )
-    work = len(scenario.groups) * scenario.calendar.periods * len(scenario.stages)
-    if max(cells, work) > MOST_CELLS:
-        must = f"at most {MOST_CELLS:,} figures in one run"
-        mend = "Take fewer channels, segments, products or periods."
-        door.fault(document.place, f"{max(cells, work):,} figures in one run", must, mend)

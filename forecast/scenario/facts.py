@@ -48,7 +48,8 @@ def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:
         left -= shares[target]
     for target, way in stage.transitions.items():
         if way.conversion is not None:
-            shares[target] = at(way.conversion) / chance_within(way.lag, way.within)
+            # A chance of 0 is refused elsewhere; here it must only not divide.
+            shares[target] = at(way.conversion) / max(chance_within(way.lag, way.within), 1e-300)
     rest = max(0.0, 1.0 - sum(shares.values()))
     for target, way in stage.transitions.items():
         if way.share_of_rest is not None:
@@ -61,20 +62,35 @@ def chance_within(lag: Lag, days: float | None) -> float:
     if days is None:
         return 1.0
     if not isinstance(lag, Variable):
-        return float("nan")
+        return float("nan")  # whole periods are no time: it cannot be told
     if lag.about is None:
         return float(lag.family.cdf(np.array([days]))[0])
     slow = high(lag.about, 1e-3) / lag.about.family.mean
     return float(lag.family.cdf(np.array([days / slow]))[0])
 
 
-def stage_node(document: Table, group: tuple[str, str], stage: str) -> Table:
-    """The nearest place where a group's stage is written: its segment, its channel, the journey."""
-    channel, segment = group
-    for base in (f"segments.{segment}.journey.{stage}", f"channels.{channel}.journey.{stage}"):
-        node = find(document, base)
-        if isinstance(node, Table) and node.place.path == base:
-            return node
-    node = find(document, f"journey.{stage}")
+def table_at(document: Table, *keys: str) -> Table:
+    """The table behind some keys, once it is known to be there."""
+    node: Node = document
+    for key in keys:
+        assert isinstance(node, Table)
+        node = node[key]
     assert isinstance(node, Table)
     return node
+
+
+def nearest_table(document: Table, group: tuple[str, str], *keys: str) -> Table:
+    """The nearest place where a group's figures are written: its segment, its channel, the file."""
+    channel, segment = group
+    for override in (("segments", segment), ("channels", channel)):
+        node: Node | None = document
+        for key in (*override, *keys):
+            node = node.get(key) if isinstance(node, Table) else None
+        if isinstance(node, Table):
+            return node
+    return table_at(document, *keys)
+
+
+def stage_node(document: Table, group: tuple[str, str], stage: str) -> Table:
+    """The nearest place where a group's stage is written."""
+    return nearest_table(document, group, "journey", stage)

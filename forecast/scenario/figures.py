@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
+from math import isinf
 from typing import Any
 
 import numpy as np
 
 from forecast.scenario import families, quantities
-from forecast.scenario.errors import did_you_mean
+from forecast.scenario.errors import did_you_mean, listed, shown
 from forecast.scenario.families import FamilyFault
 from forecast.scenario.families.base import Family
+from forecast.scenario.families.checks import say
 from forecast.scenario.families.periods import build_periods
+from forecast.scenario.families.ways import EXAMPLES, ORDERED
 from forecast.scenario.forms import (
     BROKEN,
     DURATION_SHAPE,
@@ -23,6 +27,7 @@ from forecast.scenario.forms import (
     Record,
     Schema,
     describe,
+    offer,
 )
 from forecast.scenario.model import Rate, Uncertain, Variable
 from forecast.scenario.nodes import Items, Node, Place, Table, Text
@@ -31,6 +36,29 @@ LISTED = ("values", "empirical")
 CENTRES = ("mean", "median", "value")
 RATIOS = ("cv", "shape")
 HARDLY_EVER = 1e-9
+MOST = 1e12  # more of anything is a slip of the pen, and would lose whole items to rounding
+
+
+def _between(low: float, high: float) -> str:
+    """Say a range as a person would.
+
+    >>> _between(0.0, float("inf")), _between(-0.99, 10.0)
+    ('from 0 upwards', 'from -0.99 to 10')
+    """
+    if isinf(low):
+        return "at all" if isinf(high) else f"up to {_said(high)}"
+    return f"from {_said(low)} upwards" if isinf(high) else f"from {_said(low)} to {_said(high)}"
+
+
+def _said(number: float) -> str:
+    return f"{number:,.0f}" if number == MOST else say(number)
+
+
+def _reach_of(family: Family) -> str:
+    article = "an" if family.name == "empirical" else "a"
+    return f"{article} {family.name} distribution that can be anything " + _between(
+        family.low, family.high
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,26 +70,24 @@ class Figure:
 
     what: str
     low: float = 0.0
-    high: float = 1e12
+    high: float = MOST
+    example: str = "120"
 
     def read(self, node: Node, door: Door) -> Any:
         """Read a number or an ``Uncertain``; see ``Form``."""
         if isinstance(node, Table):
             return self._uncertain(node, door)
-        return self._leaf().read(node, door)
+        return self._leaf(isinstance(node, Text) and node.endswith("%")).read(node, door)
 
     def _uncertain(self, node: Table, door: Door) -> Any:
         family = read_family(node, quantities.number, door)
         if family is BROKEN:
             return BROKEN
         if family.low < self.low or self._reach(family) > self.high:
-            return door.fault(
-                node.place,
-                f"{family.name} from {family.low:g} to {family.high:g}",
-                f"a distribution that stays {self._range()}",
-                self._mend_support(),
-            )
-        return Uncertain(node.place.path, family)
+            must = f"{self.what} {self._range()} in every case"
+            return door.fault(node.place, _reach_of(family), must, self._mend_support(family))
+        # What cannot vary is no uncertain assumption: it has nothing to draw or to correlate.
+        return Uncertain(node.place.path, family) if family.sd > 0 else family.mean
 
     def _reach(self, family: Family) -> float:
         """The end of a share's support; for other figures a value it hardly ever exceeds."""
@@ -72,21 +98,30 @@ class Figure:
     def _range(self) -> str:
         if self.high == 1.0 and self.low == 0.0:
             return "between 0% and 100%"
-        return f"between {self.low:,g} and {self.high:,g}"
+        return _between(self.low, self.high)
 
-    def _mend_support(self) -> str:
+    def _mend_support(self, family: Family) -> str:
+        if family.name in LISTED:
+            return "Leave out the values that are outside."
         if self.high == 1.0:
             return "Use beta, for example {beta: {won: 6, lost: 14}}."
-        return "Use lognormal or gamma, for example {gamma: {mean: 20, cv: 0.2}}."
+        if self.low < 0:
+            return "Use uniform or pert, for example {uniform: {low: 1%, high: 3%}}."
+        return (
+            f"Use a lognormal or gamma that is not too wide, "
+            f"for example {{gamma: {{mean: {self.example}, cv: 0.2}}}}."
+        )
 
-    def _leaf(self) -> Leaf:
+    def _leaf(self, percent: bool) -> Leaf:
         share = self.high == 1.0
-        mend = f"Write {self.what} as a number, for example {'30%' if share else '120'}."
+        mend = f"Write {self.what} as a number, for example {'30%' if share else self.example}."
 
         def check(value: float) -> tuple[str, str] | None:
-            return (
-                None if self.low <= value <= self.high else (f"{self.what} {self._range()}", mend)
-            )
+            if self.low <= value <= self.high:
+                return None
+            if share and not percent and 1 < value <= 100:
+                return f"{self.what} {self._range()}", f"Write {value:g}% if that is meant."
+            return f"{self.what} {self._range()}", mend
 
         return Leaf(quantities.number, f"{self.what}, a number", mend, NUMBER_SHAPE, check)
 
@@ -118,10 +153,13 @@ class Spread:
         family = read_family(plain, parse, door)
         if family is BROKEN:
             return BROKEN
-        if family.low < 0 or family.mean > 1e12:
-            must = f"{self.what} that is never negative and at most 1e12"
-            mend = "Use lognormal, gamma or weibull, for example {lognormal: {mean: …, cv: 0.8}}."
-            return door.fault(node.place, f"{family.name} from {family.low:g}", must, mend)
+        if family.low < 0 or family.mean > MOST:
+            must = f"{self.what} that is never negative, and at most {_said(MOST)} on average"
+            example = "3 months" if self.duration else "25k"
+            mend = f"Use lognormal, gamma or weibull: {{gamma: {{mean: {example}, cv: 0.8}}}}."
+            if family.name in LISTED:
+                mend = "Leave out the values below 0."
+            return door.fault(node.place, _reach_of(family), must, mend)
         return Variable(family, about)
 
     def _bare(self, node: Node, door: Door, parse: Any) -> Any:
@@ -130,7 +168,7 @@ class Spread:
         mend = f"Write {self.what} as {example} or {{lognormal: {{mean: {example}, cv: 0.8}}}}."
 
         def check(value: float) -> tuple[str, str] | None:
-            return None if 0 <= value <= 1e12 else (f"{self.what} between 0 and 1e12", mend)
+            return None if 0 <= value <= MOST else (f"{self.what} {_between(0.0, MOST)}", mend)
 
         value = Leaf(parse, must, mend, {}, check).read(node, door)
         if value is BROKEN:
@@ -147,14 +185,16 @@ class Spread:
 def read_family(node: Table, parse: Any, door: Door) -> Any:
     """Read a one-key mapping ``{family: parameters}`` into a ``Family`` or ``BROKEN``."""
     if len(node) != 1:
-        must = "one distribution by name: " + ", ".join(families.FAMILIES)
-        mend = "Write one key with its parameters, for example {lognormal: {mean: 20, cv: 0.5}}."
+        must = f"one distribution by its name: {listed(families.FAMILIES, 'or')}"
+        mend = "Write one of them with its parameters, such as {lognormal: {mean: 20, cv: 0.5}}."
         return door.fault(node.place, describe(node), must, mend)
     name, body = next(iter(node.items()))
     if name not in families.FAMILIES:
-        must = "one of " + ", ".join(families.FAMILIES)
+        must = f"one of {listed(families.FAMILIES, 'or')}"
         mend = did_you_mean(name, families.FAMILIES) or "Choose a distribution of that list."
-        return door.fault(node.place_of(name), f"unknown distribution {name}", must, mend)
+        return door.fault(
+            node.place_of(name), f"the unknown distribution {shown(name)}", must, mend
+        )
     try:
         if name == "values":
             return _read_values(body, parse, door)
@@ -163,10 +203,21 @@ def read_family(node: Table, parse: Any, door: Door) -> Any:
         parameters = _read_parameters(name, body, parse, door)
         return parameters if parameters is BROKEN else families.build(name, parameters)
     except FamilyFault as fault:
-        place = body.place
-        if isinstance(body, Table) and fault.parameter in body:
-            place = body[fault.parameter].place
-        return door.fault(place, fault.got, fault.must, fault.mend)
+        place, got, must = body.place, fault.got, fault.must
+        if isinstance(body, Table) and fault.parameter is not None and fault.parameter in body:
+            given = body[fault.parameter]
+            place = given.place
+            got = describe(given) if type(given) is Text else got
+            if parse is quantities.duration_days and fault.got != got:
+                must += " (in days)"
+        return door.fault(place, got, must, _in_unit(fault.mend, parse))
+
+
+def _in_unit(mend: str, parse: Any) -> str:
+    """Give the amounts of an example their unit where times are wanted."""
+    if parse is not quantities.duration_days:
+        return mend
+    return re.sub(r"\b((?:mean|low|mode|high|value|sd): [0-9]+)\b(?!\.)", r"\1 days", mend)
 
 
 def _read_parameters(name: str, body: Node, parse: Any, door: Door) -> Any:
@@ -174,18 +225,17 @@ def _read_parameters(name: str, body: Node, parse: Any, door: Door) -> Any:
         value = _read_text(body, parse, door)
         return value if value is BROKEN else {"value": value}
     if not isinstance(body, Table):
-        ways = "; ".join(" and ".join(sorted(way)) for way in families.WAYS[name])
-        mend = f"Give {name} its parameters, for example {{{name}: {{mean: 20, cv: 0.5}}}}."
-        return door.fault(body.place, describe(body), f"parameters: {ways}", mend)
+        must = f"the parameters of {name}: {'; '.join(listed(way) for way in ORDERED[name])}"
+        return door.fault(
+            body.place, describe(body), must, _in_unit(f"Write {EXAMPLES[name]}.", parse)
+        )
     parsers = {"value": parse, "share": quantities.number, "plain": quantities.number}
     known = sorted(set().union(*families.WAYS[name], families.OPTIONAL.get(name, ())))
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for key, child in body.items():
         if key not in known:
-            mend = did_you_mean(key, known) or f"Remove {key}."
-            must = "one of " + ", ".join(known)
-            door.fault(body.place_of(key), f"unknown parameter {key}", must, mend)
-            values[key] = BROKEN  # type: ignore[assignment]
+            got, must = f"the unknown parameter {shown(key)}", f"a parameter of {name}"
+            values[key] = door.fault(body.place_of(key), got, must, offer(key, known))
         else:
             values[key] = _read_text(child, parsers[families.dimension(name, key)], door)
     return BROKEN if any(v is BROKEN for v in values.values()) else values
@@ -195,7 +245,7 @@ def _read_text(node: Node, parse: Any, door: Door) -> Any:
     if isinstance(node, _MeanText):
         return float(node)
     must = "a plain figure"
-    mend = "Write one figure here; only a mean, median or fixed value may itself be uncertain."
+    mend = "Write one figure here; only the mean or median of a lag or size may be uncertain."
     return Leaf(parse, must, mend, {}).read(node, door)
 
 
@@ -214,7 +264,7 @@ def _read_values(body: Node, parse: Any, door: Door) -> Any:
 
 
 def _read_empirical(body: Node, parse: Any, door: Door) -> Any:
-    if not isinstance(body, Items):
+    if not isinstance(body, Items) or not body:
         mend = "Write {empirical: {file: sizes.csv, column: amount}} or a list of figures."
         return door.fault(body.place, describe(body), "a file's column or a list of figures", mend)
     values = [_read_text(child, parse, door) for child in body]
@@ -255,19 +305,20 @@ def inner_uncertain(node: Table, parse: Any, door: Door) -> tuple[Any, Table]:
     if not found:
         return None, node
     key, inner = next(iter(found.items()))
-    others = [k for k in body if k != key] if name != "fixed" else []
+    others = [k for k in body if k != key] if isinstance(body, Table) and name != "fixed" else []
     if len(found) > 1 or key not in CENTRES or any(k not in RATIOS for k in others):
-        must = "a distribution that is uncertain in its mean only, the rest a ratio (cv)"
-        mend = f"Write {{{name}: {{mean: {{…}}, cv: 0.5}}}}."
+        must = "a plain figure; only a mean or median beside a cv may itself be uncertain"
+        mend = f"Write it such as {{{name}: {{mean: {{gamma: {{mean: …, cv: 0.2}}}}, cv: 0.5}}}}."
         return door.fault(inner.place, f"an uncertain {key}", must, mend), node
     family = read_family(inner, parse, door)
     if family is BROKEN:
         return BROKEN, node
     if family.low < 0 or family.mean <= 0:
-        must = "a distribution that is never negative"
-        mend = "Use lognormal or gamma for it."
-        return door.fault(inner.place, family.name, must, mend), node
-    return Uncertain(inner.place.path, family), _with_centre(node, name, key, family)
+        got = _reach_of(family)
+        mend = f"Use lognormal or gamma, such as {{lognormal: {{{key}: …, cv: 0.2}}}}."
+        return door.fault(inner.place, got, f"a {key} that is never negative", mend), node
+    plain = _with_centre(node, name, key, family)
+    return (Uncertain(inner.place.path, family) if family.sd > 0 else None), plain
 
 
 def _with_centre(node: Table, name: str, key: str, family: Family) -> Table:
@@ -287,14 +338,9 @@ class _MeanText(Text):
     """A centre's mean, already in its unit."""
 
 
-def rate(what: str, low: float, high: float) -> RateForm:
-    """An amount per unit of time, as ``2% per quarter`` or ``{amount: …, per: quarter}``."""
-    return RateForm(what, low, high)
-
-
 @dataclasses.dataclass(frozen=True)
 class RateForm:
-    """An amount per calendar unit; the amount may be uncertain."""
+    """An amount per unit of time: ``2% per quarter``, or ``{amount: …, per: quarter}``."""
 
     what: str
     low: float
@@ -304,19 +350,23 @@ class RateForm:
         """Read a ``Rate``; see ``Form``."""
         if isinstance(node, Table):
             return self._record().read(node, door)
-        mend = f"Write {self.what} as 2% per quarter or 4_000 per month."
+        mend = f"Write {self.what} as {'2% per quarter' if self.low < 0 else '4_000 per month'}."
         pair = Leaf(quantities.rate, f"{self.what} per unit of time", mend, {}).read(node, door)
         if pair is BROKEN:
             return BROKEN
         if not self.low <= pair[0] <= self.high:
-            must = f"{self.what} between {self.low:,g} and {self.high:,g}"
+            must = f"{self.what} {_between(self.low, self.high)}"
             return door.fault(node.place, describe(node), must, mend)
         return Rate(*pair)
 
     def _record(self) -> Record:
         keys: Mapping[str, Key] = {
-            "amount": Key(Figure(self.what, self.low, self.high), "how much", required=True),
-            "per": Key(per_unit(), "day, week, month, quarter or year", required=True),
+            "amount": Key(
+                Figure(self.what, self.low, self.high), "how much", required=True, example="2%"
+            ),
+            "per": Key(
+                per_unit(), "day, week, month, quarter or year", required=True, example="month"
+            ),
         }
         return Record(self.what, keys, Rate)
 
@@ -329,5 +379,5 @@ class RateForm:
 def per_unit() -> Leaf:
     """The unit after ``per``."""
     units = ["day", "week", "month", "quarter", "year"]
-    must = "one of " + ", ".join(units)
+    must = f"one of {listed(units, 'or')}"
     return Leaf(quantities.per_unit, must, "Write per: month.", {"enum": units})

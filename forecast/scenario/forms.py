@@ -8,15 +8,16 @@ in the place of the value, and later checks leave out what is broken.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from forecast.scenario import quantities
-from forecast.scenario.errors import Fault, did_you_mean
+from forecast.scenario.errors import Fault, did_you_mean, listed, nearest, shown
 from forecast.scenario.nodes import Items, Node, Nothing, Place, Table, Text
 from forecast.scenario.quantities import QuantityFault
 
 Schema = dict[str, Any]
+MOST_OFFERED = 25
 
 
 class _Broken:
@@ -26,7 +27,8 @@ class _Broken:
         return "BROKEN"
 
 
-BROKEN: Final = _Broken()
+# Typed as anything, for it stands wherever a value of any type would.
+BROKEN: Final[Any] = _Broken()
 
 
 class Door:
@@ -69,12 +71,22 @@ def is_whole(value: Any) -> bool:
 def describe(node: Node) -> str:
     """Say what a node is, for the "got" of a message."""
     if isinstance(node, Text):
-        return str(node) or '""'
+        return shown(node)
     if isinstance(node, Nothing):
         return "nothing"
     if isinstance(node, Items):
-        return f"a list of {len(node)}"
-    return "the keys " + ", ".join(node) if node else "an empty mapping"
+        return f"a list of {len(node)}" if node else "an empty list"
+    if not node:
+        return "an empty mapping"
+    return f"the key{'s' if len(node) > 1 else ''} {listed(node)}"
+
+
+def offer(word: str, choices: Iterable[str], otherwise: str = "Choose one that is there.") -> str:
+    """Say what may have been meant, or which words there are."""
+    every = list(choices)
+    if mend := did_you_mean(word, every):
+        return mend
+    return f"Choose one of {listed(every, 'or')}." if 0 < len(every) <= MOST_OFFERED else otherwise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +109,7 @@ class Leaf:
             return door.fault(node.place, fault.got, fault.must, fault.mend)
         complaint = self.check(value) if self.check else None
         if complaint:
-            return door.fault(node.place, str(node), *complaint)
+            return door.fault(node.place, shown(node), *complaint)
         return value
 
     def schema(self) -> Schema:
@@ -111,13 +123,25 @@ def choice(*words: str, what: str) -> Leaf:
     def parse(text: str) -> str:
         word = text.strip().lower()
         if word not in words:
-            must = "one of " + ", ".join(words)
-            mend = did_you_mean(word, words) or f"Write {what} as {words[0]}."
-            raise QuantityFault(text or '""', must, mend)
+            near = nearest(word, words)
+            mend = f"Did you mean {near}? Then write that." if near else example
+            raise QuantityFault(shown(text), must, mend)
         return word
 
-    must = "one of " + ", ".join(words)
-    return Leaf(parse, must, f"Write {what} as {words[0]}.", {"enum": list(words)})
+    must = listed(words, "or")
+    example = f"Write for example {what}: {words[0]}."
+    return Leaf(parse, must, example, {"enum": list(words)})
+
+
+def text(must: str, mend: str) -> Leaf:
+    """Any text that is not empty."""
+
+    def parse(written: str) -> str:
+        if not written.strip():
+            raise QuantityFault("nothing", must, mend)
+        return written
+
+    return Leaf(parse, must, mend, {"type": ["string", "number"]})
 
 
 NUMBER_SHAPE: Final = {"type": ["number", "string"], "pattern": r"^[-+0-9.][-+0-9_.eE]*\s?[%kMB]?$"}
@@ -148,7 +172,7 @@ def positive_duration(what: str, *, zero: bool = False) -> Leaf:
 
 DURATION_SHAPE: Final = {
     "type": "string",
-    "pattern": r"^[0-9.][0-9_.]*\s*(day|week|month|quarter|year)s?$",
+    "pattern": r"^\+?[0-9.][0-9_.eE]*[kM]?\s*([dD]ay|[wW]eek|[mM]onth|[qQ]uarter|[yY]ear)s?$",
 }
 
 
@@ -160,6 +184,7 @@ class Key:
     note: str
     default: Any = None
     required: bool = False
+    example: str = "…"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,9 +198,11 @@ class Record:
     def read(self, node: Node, door: Door) -> Any:
         """Read every key, name the unknown and the missing ones; see ``Form``."""
         if not isinstance(node, Table):
-            example = ", ".join(f"{k}: …" for k, key in self.keys.items() if key.required)
-            mend = f"Write {self.what} as {{{example or next(iter(self.keys)) + ': …'}}}."
-            return door.fault(node.place, describe(node), f"a mapping with {self.what}", mend)
+            wanted = [k for k, key in self.keys.items() if key.required] or [*self.keys][:1]
+            example = ", ".join(f"{k}: {self.keys[k].example}" for k in wanted)
+            mend = f"Write {self.what} as {{{example}}}."
+            must = f"a mapping that describes {self.what}"
+            return door.fault(node.place, describe(node), must, mend)
         self.refuse_unknown(node, door)
         return self.make(
             **{name.replace("-", "_"): self._value(name, node, door) for name in self.keys}
@@ -185,9 +212,12 @@ class Record:
         """Record a fault for each key that the record does not know."""
         for name in node:
             if name not in self.keys:
-                mend = did_you_mean(name, self.keys) or f"Remove {name}."
-                must = "one of " + ", ".join(self.keys)
-                door.fault(node.place_of(name), f"unknown key {name}", must, mend)
+                mend = offer(name, self.keys)
+                if isinstance(node[name], Nothing) and name[:1].isdigit():
+                    # What stands behind a comma in braces is a key of its own: {share: 0,3}.
+                    mend = "Write numbers without commas: 0.3 for 0,3 and 1_200 for 1,200."
+                must = f"a key of {self.what}"
+                door.fault(node.place_of(name), f"the unknown key {shown(name)}", must, mend)
 
     def _value(self, name: str, node: Table, door: Door) -> Any:
         key = self.keys[name]
@@ -195,11 +225,13 @@ class Record:
             return key.form.read(node[name], door)
         if not key.required:
             return key.default
+        if any(nearest(other, self.keys) == name for other in node if other not in self.keys):
+            return BROKEN  # misspelled, which is said already
         return door.fault(
             node.place,
             f"no {name}",
             f"{self.what} with {name} ({key.note})",
-            f"Add {name}: … here.",
+            f"Add {name}: {key.example}.",
         )
 
     def schema(self) -> Schema:
@@ -220,6 +252,7 @@ class Named:
     """A table of things by name, each of the same form."""
 
     what: str
+    one: str
     form: Form
     reserved: tuple[str, ...] = ()
     most: int = 1_000
@@ -230,8 +263,9 @@ class Named:
             mend = f"Write {self.what} by name, for example first: {{…}}."
             return door.fault(node.place, describe(node), f"a mapping of {self.what}", mend)
         if len(node) > self.most:
-            mend = f"Join some of the {self.what}."
-            return door.fault(node.place, f"{len(node)} {self.what}", f"at most {self.most}", mend)
+            got = f"{len(node):,} {self.what}"
+            mend = f"Join {self.what} that are alike."
+            return door.fault(node.place, got, f"at most {self.most:,}", mend)
         return {
             name: self.form.read(child, door)
             for name, child in node.items()
@@ -241,12 +275,12 @@ class Named:
     def _good_name(self, name: str, node: Table, door: Door) -> bool:
         place = node.place_of(name)
         try:
-            quantities.name(name, self.what)
+            quantities.name(name, self.one, dots_allowed=False)
         except QuantityFault as fault:
             door.fault(place, fault.got, fault.must, fault.mend)
             return False
         if name in self.reserved:
-            must = f"a name for {self.what} other than " + ", ".join(self.reserved)
+            must = f"a name for the {self.one} other than {listed(self.reserved)}"
             door.fault(place, name, must, "Choose another name; this one has a meaning of its own.")
             return False
         return True
@@ -279,7 +313,12 @@ class ListOf:
             return door.fault(node.place, describe(node), f"a list of {self.what}", mend)
         if not 1 <= len(node) <= self.most:
             mend = f"Give between 1 and {self.most:,} {self.what}."
-            return door.fault(node.place, describe(node), f"1 to {self.most:,} {self.what}", mend)
+            return door.fault(
+                node.place,
+                f"{len(node):,} of them" if node else "an empty list",
+                f"a list of 1 to {self.most:,} {self.what}",
+                mend,
+            )
         return tuple(self.form.read(child, door) for child in node)
 
     def schema(self) -> Schema:

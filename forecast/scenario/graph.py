@@ -2,102 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from forecast.scenario.errors import did_you_mean
-from forecast.scenario.facts import RARE, eventual, high, low, stage_node
-from forecast.scenario.forms import Door, is_whole
-from forecast.scenario.model import LOST, WON, Group, centre
+from forecast.scenario.errors import listed, shown
+from forecast.scenario.facts import RARE, eventual, high, low, stage_node, table_at
+from forecast.scenario.forms import Door, is_whole, offer
+from forecast.scenario.model import LOST, WON, Assumptions, Group, Journey, Number, centre
 from forecast.scenario.nodes import Table
 
 FULLEST_GAIN = 0.999
+Matrix = NDArray[np.float64]
 
 
-def check_journey(
-    document: Table, group: Group, journey: Mapping[str, Any], entries: set[str], door: Door
+def check_graph(
+    document: Table, version: Assumptions, entries: Mapping[str, str], door: Door
 ) -> None:
-    """Check one group's journey: targets, reachability of stages and of won, draining loops."""
-    if not all(hasattr(body, "transitions") for body in journey.values()):
-        return
-    if not _check_targets(document, group, journey, door):
-        return
-    reached = _reach({s: list(b.transitions) for s, b in journey.items()}, entries)
-    for stage in journey:
-        if stage not in reached:
-            must = "a stage that some other stage or channel leads to"
-            mend = f"Add a transition to {stage}, or remove it."
-            place = _journey_table(document).place_of(stage)
-            door.fault(place, f"{stage}, which nothing reaches", must, mend)
-    if WON not in reached:
-        names = ", ".join(sorted(entries)) or "the first stage"
-        mend = "Add a transition to won, for example won: {conversion: 30%, lag: 3 months}."
-        must = f"won within reach of {names}"
-        door.fault(_journey_table(document).place, "no way to won", must, mend)
-    if is_whole(journey):
-        _check_drains(document, group, journey, door)
+    """Check the journeys of a version; ``entries`` gives the first stage of each channel.
+
+    Groups that share a journey are checked once: most of them do.
+    """
+    seen: set[tuple[int, str]] = set()
+    drained: set[int] = set()
+    reached: set[str] = set(entries.values())
+    whole = len(entries) == len(table_at(document, "channels")) if version.channels else False
+    for group, journey in version.journeys.items():
+        key = (id(journey), entries[group[0]]) if group[0] in entries else None
+        if key is None or key in seen or not _is_readable(journey):
+            whole = whole and key in seen
+            continue
+        seen.add(key)
+        if not _check_targets(document, group, journey, door):
+            whole = False
+            continue
+        found = _reach(journey, key[1])
+        reached |= found
+        if WON not in found:
+            _no_way_to_won(document, group, key[1], door)
+        if id(journey) not in drained and is_whole(journey):
+            _check_drains(document, group, journey, door)
+        drained.add(id(journey))
+    if whole:
+        _check_reached(document, reached, door)
 
 
-def _journey_table(document: Table) -> Table:
-    table = document["journey"]
-    assert isinstance(table, Table)
-    return table
+def _is_readable(journey: Journey) -> bool:
+    return isinstance(journey, Mapping) and all(
+        hasattr(body, "transitions") for body in journey.values()
+    )
 
 
-def _check_targets(document: Table, group: Group, journey: Mapping[str, Any], door: Door) -> bool:
+def _check_targets(document: Table, group: Group, journey: Journey, door: Door) -> bool:
     fine = True
     known = (*journey, WON, LOST)
     for stage, body in journey.items():
-        node = stage_node(document, group, stage)
         for target in body.transitions:
             if target not in known:
                 fine = False
-                mend = did_you_mean(target, known) or "Add it as a stage, or remove it."
-                must = "one of " + ", ".join(known)
-                door.fault(node.place_of(target), f"unknown stage {target}", must, mend)
+                node = stage_node(document, group, stage)
+                must = "a stage of the journey, won or lost"
+                mend = offer(target, known)
+                door.fault(node.place_of(target), f"the unknown stage {shown(target)}", must, mend)
     return fine
 
 
-def _reach(ways: Mapping[str, list[str]], start: set[str]) -> set[str]:
+def _reach(journey: Journey, start: str) -> set[str]:
     seen: set[str] = set()
-    waiting = list(start)
+    waiting = [start]
     while waiting:
         stage = waiting.pop()
         if stage not in seen:
             seen.add(stage)
-            waiting.extend(ways.get(stage, []))
+            waiting.extend(journey[stage].transitions if stage in journey else ())
     return seen
 
 
-def _check_drains(document: Table, group: Group, journey: Mapping[str, Any], door: Door) -> None:
-    """A loop drains when the spectral radius of the conversions between stages is below 1."""
-    stages = list(journey)
-    for at in (
-        centre,
-        lambda number: low(number, RARE),
-        lambda number: high(number, RARE),
-    ):
+def _no_way_to_won(document: Table, group: Group, start: str, door: Door) -> None:
+    must = f"a journey that leads to won from {start}, where the leads of {group[0]} enter"
+    mend = "Add a way to it, for example won: {conversion: 30%, lag: 3 months}."
+    door.fault(table_at(document, "journey").place, "no way to won", must, mend)
+
+
+def _check_reached(document: Table, reached: set[str], door: Door) -> None:
+    journey = table_at(document, "journey")
+    for stage in journey:
+        if stage not in reached:
+            must = "a stage that some other stage or a channel leads to"
+            mend = f"Add a way to {stage} from another stage, or remove it."
+            door.fault(journey.place_of(stage), f"{stage}, which nothing leads to", must, mend)
+
+
+def _check_drains(document: Table, group: Group, journey: Journey, door: Door) -> None:
+    """A loop drains when the spectral radius of the conversions between its stages is below 1.
+
+    It must drain with the figures as expected, and when all of them are very low or very high.
+    """
+    for matrix in _gains(journey):
+        for loop in _loops(matrix):
+            gain = _radius(matrix[np.ix_(loop, loop)])
+            if gain > FULLEST_GAIN:
+                names = [list(journey)[i] for i in loop]
+                place = stage_node(document, group, names[0]).place
+                got = f"a loop through {listed(names)} that keeps {gain * 100:.6g}% at every step"
+                must = f"a loop that drains, keeping {FULLEST_GAIN * 100:g}% at most"
+                mend = "Lower a conversion of the loop, so that more items end as won or lost."
+                door.fault(place, got, must, mend)
+                return
+
+
+def _gains(journey: Journey) -> Iterator[Matrix]:
+    """The conversions between stages, with uncertain ones at their mean and at both ends."""
+
+    def least(number: Number) -> float:
+        return low(number, RARE)
+
+    def most(number: Number) -> float:
+        return high(number, RARE)
+
+    stages = {stage: i for i, stage in enumerate(journey)}
+    for at in (centre, least, most):
         matrix = np.zeros((len(stages), len(stages)))
-        for i, stage in enumerate(stages):
+        for stage, i in stages.items():
             shares = eventual(journey[stage], at)
+            # What is impossible together is refused elsewhere; here it counts as all of them.
             scale = max(1.0, sum(shares.values()))
-            for target, share in shares.items():
-                if target in journey:
-                    matrix[i, stages.index(target)] += share / scale
-        gain = float(np.max(np.abs(np.linalg.eigvals(matrix))))
-        if gain > FULLEST_GAIN:
-            loop = _worst_loop(matrix, stages)
-            place = stage_node(document, group, loop[0]).place
-            got = f"a loop through {' and '.join(loop)} that keeps {gain:.4%} of its items"
-            must = f"a loop that drains: at most {FULLEST_GAIN:.1%} may come back"
-            mend = "Lower a conversion of the loop, so that items leave it as won or lost."
-            door.fault(place, got, must, mend)
-            return
+            for target in shares.keys() & stages.keys():
+                matrix[i, stages[target]] = shares[target] / scale
+        yield np.nan_to_num(matrix)
 
 
-def _worst_loop(matrix: Any, stages: list[str]) -> list[str]:
-    values, vectors = np.linalg.eig(matrix)
-    weight = np.abs(vectors[:, int(np.argmax(np.abs(values)))])
-    return [s for s, w in zip(stages, weight, strict=True) if w > 1e-9 * weight.max()]
+def _loops(matrix: Matrix) -> Iterator[list[int]]:
+    """Sets of stages that all lead to one another."""
+    reach = matrix > 0
+    for k in range(len(reach)):
+        reach = reach | (reach[:, [k]] & reach[[k], :])
+    seen: set[int] = set()
+    for i in range(len(reach)):
+        if reach[i, i] and i not in seen:
+            loop = [int(j) for j in np.flatnonzero(reach[i] & reach[:, i])]
+            seen.update(loop)
+            yield loop
+
+
+def _radius(matrix: Matrix) -> float:
+    return float(np.max(np.abs(np.linalg.eigvals(matrix))))

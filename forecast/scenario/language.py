@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast.scenario import quantities
-from forecast.scenario.families import build
-from forecast.scenario.figures import Figure, Spread, per_unit, rate
+from forecast.scenario.figures import Figure, RateForm, Spread
 from forecast.scenario.forms import (
-    BROKEN,
-    NUMBER_SHAPE,
+    DURATION_SHAPE,
     Door,
     Key,
     Leaf,
@@ -21,24 +19,13 @@ from forecast.scenario.forms import (
     Schema,
     choice,
     describe,
-    positive_duration,
+    text,
     within,
 )
-from forecast.scenario.model import (
-    LOST,
-    WON,
-    Arrivals,
-    Channel,
-    Correlation,
-    Cost,
-    Product,
-    Rate,
-    Stage,
-    Transition,
-    Uncertain,
-    Variable,
-)
+from forecast.scenario.leads import LeadsForm, SeasonalityForm
+from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.stages import JOURNEY
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +50,17 @@ PRODUCT = Record(
     "a product",
     {
         "mix": Key(Figure("a mix", 0.0, 1.0), "the share of won deals that buy it", 1.0),
-        "size": Key(Spread("a deal size"), "the value of a deal", required=True),
+        "size": Key(Spread("a deal size"), "the value of a deal", required=True, example="25k"),
     },
     Product,
 )
-PRODUCTS = Named("products", PRODUCT, most=60)
+PRODUCTS = Named("products", "product", PRODUCT, most=60)
 
 COST = Record(
     "costs",
     {
-        "fixed": Key(rate("a cost", 0.0, 1e12), "spend per time", Rate(0.0, "month")),
-        "per_lead": Key(Figure("a cost"), "spend for each lead", 0.0),
+        "fixed": Key(RateForm("a cost", 0.0, 1e12), "spend per time", Rate(0.0, "month")),
+        "per_lead": Key(Figure("a cost", example="35"), "spend for each lead", 0.0),
     },
     Cost,
 )
@@ -96,44 +83,57 @@ def _segment(share: Any, journey: Any, products: Any) -> Overridden:
     return Overridden(share, journey, products)
 
 
+def _partial(schema: Schema) -> Schema:
+    """The same section, of whose things any key may be left out."""
+    things = {**schema["additionalProperties"], "required": []}
+    return {**schema, "additionalProperties": things}
+
+
 _OVERRIDES = {
     "journey": Key(Raw(JOURNEY.schema()), "what differs in the journey"),
-    "products": Key(Raw({"type": "object"}), "what differs in the products"),
+    "products": Key(Raw(_partial(PRODUCTS.schema())), "what differs in the products"),
 }
 
 CHANNEL = Record(
     "a channel",
     {
-        "leads": Key(LeadsForm(), "how many leads arrive", required=True),
+        "leads": Key(
+            LeadsForm(), "how many leads arrive", required=True, example="{mean: 120, per: month}"
+        ),
         "dispersion": Key(
-            Figure("a dispersion", 0.0, 1_000.0),
+            Figure("a dispersion", 0.0, 1_000.0, "0.25"),
             "negative binomial: variance = mean + dispersion x mean^2",
             0.0,
         ),
         "seasonality": Key(SeasonalityForm(), "factors of calendar months, 1 where unnamed", {}),
         "growth": Key(
-            rate("growth", -0.99, 10.0), "compound growth from the start", Rate(0.0, "month")
+            RateForm("growth", -0.99, 10.0), "compound growth from the start", Rate(0.0, "month")
         ),
         "cost": Key(COST, "what the channel costs", Cost()),
         "enters": Key(
-            Leaf(str, "a stage", "Write the stage where its leads enter.", {"type": "string"}),
+            text("a stage", "Write the name of the stage where its leads enter."),
             "the stage where its leads enter; the first one when left out",
         ),
         **_OVERRIDES,
     },
     _channel,
 )
-CHANNELS = Named("channels", CHANNEL, most=200)
+CHANNELS = Named("channels", "channel", CHANNEL, most=200)
 
 SEGMENT = Record(
     "a segment",
-    {"share": Key(Figure("a share", 0.0, 1.0), "its share of leads", required=True), **_OVERRIDES},
+    {
+        "share": Key(
+            Figure("a share", 0.0, 1.0), "its share of leads", required=True, example="100%"
+        ),
+        **_OVERRIDES,
+    },
     _segment,
 )
-SEGMENTS = Named("segments", SEGMENT, most=100)
+SEGMENTS = Named("segments", "segment", SEGMENT, most=100)
 
 _PERCENT = within(
-    quantities.number, 1e-6, 1 - 1e-6, "a confidence between 0% and 100%", "Write 80%."
+    quantities.number, 1e-6, 1 - 1e-6, "a confidence above 0% and below 100%", "Write 80%."
 )
 
 
@@ -153,16 +153,18 @@ GOAL = Record(
     "a goal",
     {
         "metric": Key(
-            Leaf(str, "a metric", "Write metric: deals.", {"type": "string"}),
+            text("a metric", "Write metric: deals."),
             "deals, bookings, revenue, leads or a stage",
             required=True,
+            example="deals",
         ),
         "target": Key(
             within(quantities.number, 0.0, 1e15, "a target of 0 or more", "Write target: 10."),
             "at least so much",
             required=True,
+            example="10",
         ),
-        "confidence": Key(_PERCENT, "how sure one wants to be", required=True),
+        "confidence": Key(_PERCENT, "how sure one wants to be", required=True, example="80%"),
         "every": Key(choice("quarter", "year", what="every"), "each quarter or each year"),
         "quarter": Key(
             Leaf(
@@ -186,17 +188,27 @@ GOAL = Record(
     GoalText,
 )
 
-_PATH = Leaf(str, "an assumption's path", "Write channels.web.leads.mean.", {"type": "string"})
+_PATH = text("an assumption's path", "Write it such as channels.web.leads.mean.")
 CORRELATION = Record(
     "a correlation",
     {
-        "between": Key(ListOf("paths", _PATH), "two uncertain assumptions", required=True),
+        "between": Key(
+            ListOf("paths", _PATH),
+            "two uncertain assumptions",
+            required=True,
+            example="[one.path, other.path]",
+        ),
         "rank": Key(
             within(
-                quantities.number, -1.0, 1.0, "a rank correlation from -1 to 1", "Write rank: 0.5."
+                quantities.number,
+                -0.999,
+                0.999,
+                "a rank correlation above -1 and below 1",
+                "Write rank: 0.5, or make one assumption of two that move as one.",
             ),
             "their rank (Spearman) correlation",
             required=True,
+            example="0.5",
         ),
     },
     Correlation,
@@ -216,6 +228,7 @@ def _change(**values: Any) -> ChangeText:
     return ChangeText(values["from"], values["set"], values["why"])
 
 
+MONTH_SHAPE = {"type": "string", "pattern": "^[A-Za-z]{3,9}$"}
 _DAY_SHAPE = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 CHANGE = Record(
     "a change",
@@ -224,53 +237,75 @@ CHANGE = Record(
             Leaf(quantities.day, "a day", "Write from: 2027-07-01.", _DAY_SHAPE),
             "the first day of the change",
             required=True,
+            example="2027-07-01",
         ),
-        "set": Key(Raw({"type": "object", "minProperties": 1}), "paths with values", required=True),
-        "why": Key(Leaf(str, "a reason", "Write why: …", {"type": "string"}), "the reason"),
+        "set": Key(
+            Raw({"type": "object", "minProperties": 1}),
+            "paths with values",
+            required=True,
+            example="{channels.web.leads.mean: 150}",
+        ),
+        "why": Key(
+            text("a reason in words", "Write why: new price list, or remove why."), "the reason"
+        ),
     },
     _change,
 )
 
+
+def _horizon(text: str) -> tuple[float, str]:
+    """Read a horizon; a bare number most likely counts quarters."""
+    try:
+        quantities.number(text)
+    except quantities.QuantityFault:
+        return quantities.span(text)
+    mend = f"Say the unit: {text} quarters, {text} months or {text} years."
+    raise quantities.QuantityFault(text, "a length of time", mend)
+
+
 FRAME: dict[str, Key] = {
     "name": Key(
         Leaf(
-            lambda text: quantities.name(text, "a scenario", dots_allowed=True),
+            lambda text: quantities.name(text, "scenario"),
             "a name",
             "Write name: Lean consulting.",
             {"type": "string"},
         ),
         "what the scenario is called",
         required=True,
+        example="Lean consulting",
     ),
     "start": Key(
         Leaf(quantities.day, "a day", "Write start: 2027-01-01.", _DAY_SHAPE),
         "the first simulated day",
         required=True,
+        example="2027-01-01",
     ),
     "horizon": Key(
         Leaf(
-            quantities.span,
+            _horizon,
             "a length of time",
             "Write horizon: 8 quarters.",
-            {"type": "string"},
+            DURATION_SHAPE,
             lambda span: (
                 None if span[0] > 0 else ("a horizon longer than 0", "Write horizon: 8 quarters.")
             ),
         ),
         "how far to simulate",
         required=True,
+        example="8 quarters",
     ),
     "period": Key(
         choice("month", "week", "day", what="period"), "one step of simulated time", "month"
     ),
     "fiscal_year_start": Key(
-        Leaf(quantities.month, "a month", "Write fiscal_year_start: january.", {"type": "string"}),
+        Leaf(quantities.month, "a month", "Write fiscal_year_start: january.", MONTH_SHAPE),
         "the first month of the fiscal year",
         1,
     ),
     "currency": Key(
         Leaf(
-            lambda text: quantities.name(text, "a currency"),
+            lambda text: quantities.name(text, "currency"),
             "a currency",
             "Write currency: USD.",
             {"type": "string"},
@@ -279,7 +314,7 @@ FRAME: dict[str, Key] = {
         "USD",
     ),
     "market": Key(
-        Figure("a market factor", 0.0, 1_000.0), "one factor on all random arrivals", 1.0
+        Figure("a market factor", 0.0, 1_000.0, "1"), "one factor on all random arrivals", 1.0
     ),
     "goals": Key(ListOf("goals", GOAL, most=200), "what is to be reached", ()),
     "correlation": Key(ListOf("correlations", CORRELATION, most=500), "rank correlations", ()),
@@ -287,9 +322,19 @@ FRAME: dict[str, Key] = {
 }
 
 SECTIONS: dict[str, Key] = {
-    "channels": Key(CHANNELS, "where leads come from", required=True),
+    "channels": Key(
+        CHANNELS,
+        "where leads come from",
+        required=True,
+        example="{web: {leads: {mean: 120, per: month}}}",
+    ),
     "segments": Key(SEGMENTS, "who they are"),
-    "journey": Key(JOURNEY, "stages and the transitions between them", required=True),
+    "journey": Key(
+        JOURNEY,
+        "stages and the ways between them",
+        required=True,
+        example="{lead: {won: {conversion: 5%}}}",
+    ),
     "products": Key(PRODUCTS, "what a won deal bought"),
 }
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecast.scenario import checks, timing
-from forecast.scenario.errors import ScenarioError, did_you_mean
-from forecast.scenario.families import build
-from forecast.scenario.forms import BROKEN, Door, describe, is_whole
-from forecast.scenario.language import FILE, JOURNEY, PRODUCTS, ChangeText, Overridden
-from forecast.scenario.model import (
-    EVERYTHING,
-    Assumptions,
-    Group,
-    Product,
-    Scenario,
-    Variable,
-)
-from forecast.scenario.nodes import Node, Table
-from forecast.scenario.paths import dump, merge, overlay, read_document
-
-ATOMIC = frozenset({"conversion", "share_of_rest", "lag", "mix", "size", "dirichlet"})
-NOTHING_SOLD = {EVERYTHING: Product(1.0, Variable(build("fixed", {"value": 0.0})))}
+from forecast.scenario import changes, checks, timing
+from forecast.scenario.attachments import attach
+from forecast.scenario.errors import ScenarioError
+from forecast.scenario.forms import BROKEN, Door
+from forecast.scenario.language import FILE, Overridden
+from forecast.scenario.model import EVERYTHING, Assumptions, Group, Scenario
+from forecast.scenario.nodes import Table
+from forecast.scenario.overrides import CHANGING, SECTIONS, merged
+from forecast.scenario.paths import dump, read_document
 
 
 def read_scenario(path: str | Path, set: Mapping[str, str] | None = None) -> Scenario:
@@ -41,19 +32,24 @@ def read_scenario(path: str | Path, set: Mapping[str, str] | None = None) -> Sce
 def build_scenario(document: Table) -> Scenario:
     """Make a ``Scenario`` of a document; raises ``ScenarioError``."""
     door = Door()
+    document = attach(document, door)
+    _raise(door)
     values = FILE.read(document, door).values
     calendar = timing.read_calendar(document, values, door)
-    dated = list(_documents(document, values, calendar, door))
-    versions = [_read_version(doc, since, door) for doc, since in dated]
-    first = versions[0]
+    if calendar is not BROKEN:
+        checks.check_size(document, calendar, door)
+        _raise(door, only="(file)")
+    dated = list(changes.versions_of(document, values, calendar, door))
+    reading = _Reading(values, document, door)
+    versions = [reading.version(doc, since) for doc, since in dated]
     scenario = Scenario(
         name=values["name"],
         currency=values["currency"],
         calendar=calendar,
-        entry=next(iter(document["journey"])) if _is_table(document, "journey") else BROKEN,
-        stages=tuple(document["journey"]) if _is_table(document, "journey") else BROKEN,
-        segments=tuple(first.shares) if first.shares is not BROKEN else BROKEN,
-        products=tuple(document["products"]) if _is_table(document, "products") else (EVERYTHING,),
+        entry=next(iter(_names(document, "journey")), BROKEN),
+        stages=_names(document, "journey") or BROKEN,
+        segments=tuple(versions[0].shares),
+        products=_names(document, "products") or (EVERYTHING,),
         versions=tuple(versions),
         goals=timing.read_goals(document, values, calendar, door),
         correlations=values["correlation"],
@@ -62,99 +58,70 @@ def build_scenario(document: Table) -> Scenario:
     for (doc, _), version in zip(dated, versions, strict=True):
         checks.check_version(doc, version, scenario, door)
     checks.check_whole(document, scenario, door)
-    if door.faults:
-        raise ScenarioError(door.faults)
+    _raise(door)
     return scenario
 
 
-def _is_table(document: Table, key: str) -> bool:
-    return isinstance(document.get(key), Table) and bool(document[key])
+def _raise(door: Door, only: str | None = None) -> None:
+    """Raise what was found, if anything; ``only`` waits for a fault at that path."""
+    if door.faults and only in (None, *(fault.path for fault in door.faults)):
+        raise ScenarioError(door.faults)
 
 
-def _documents(
-    document: Table, values: Mapping[str, Any], calendar: Any, door: Door
-) -> Iterator[tuple[Table, Any]]:
-    """Give the document and the document after each change, with the first day of each."""
-    current = document
-    yield current, (calendar.start if calendar is not BROKEN else BROKEN)
-    changes = values["changes"] if values["changes"] is not BROKEN else ()
-    nodes = document.get("changes")
-    placed = list(zip(changes, nodes if isinstance(nodes, list) else (), strict=False))
-    usable = [(c, n) for c, n in placed if isinstance(c, ChangeText) and is_whole(c)]
-    for change, node in sorted(usable, key=lambda pair: pair[0].since):
-        if calendar is not BROKEN and change.since < calendar.start:
-            must = f"a day from the start ({calendar.start}) on"
-            mend = "Write the new figures where they stand; they hold from the start."
-            door.fault(node["from"].place, str(change.since), must, mend)
-            continue
-        for path, value in change.set.items():
-            current = _apply(current, path, value, change.set.place_of(path), door)
-        yield current, change.since
+def _names(document: Table, key: str) -> tuple[str, ...]:
+    node = document.get(key)
+    return tuple(node) if isinstance(node, Table) else ()
 
 
-def _apply(table: Table, path: str, value: Node, place: Any, door: Door) -> Table:
-    if path.split(".")[0] not in ("channels", "segments", "journey", "products", "market"):
-        must = "a path under channels, segments, journey, products or market"
-        door.fault(place, path, must, "Change only assumptions from a day on.")
-        return table
-    try:
-        return overlay(table, path, value, place)
-    except ScenarioError as error:
-        door.faults.extend(error.faults)
-        return table
+class _Reading:
+    """Reads versions of the assumptions; what several of them or of their groups share, once.
 
+    A change copies only the tables on the way to what it sets, so most sections stay the same
+    objects, and most channels and segments override nothing: they get the same journey.
+    """
 
-def _read_version(document: Table, since: Any, door: Door) -> Assumptions:
-    """Read what is assumed from one day on."""
-    values = FILE.read(document, door).values
-    channels = values["channels"] if values["channels"] is not BROKEN else {}
-    segments = values["segments"] or {EVERYTHING: Overridden(1.0, None, None)}
-    if segments is BROKEN:
-        segments = {EVERYTHING: BROKEN}
-    journeys: dict[Group, Any] = {}
-    products: dict[Group, Any] = {}
-    if values["journey"] is not None:
-        for group, tables in _overrides(channels, segments, "journey"):
-            journeys[group] = _merged(document, "journey", tables, JOURNEY, door)
-        for group, tables in _overrides(channels, segments, "products"):
-            products[group] = _merged(document, "products", tables, PRODUCTS, door)
-    return Assumptions(
-        since=since,
-        channels={n: getattr(c, "thing", BROKEN) for n, c in channels.items()},
-        shares={n: getattr(s, "thing", BROKEN) for n, s in segments.items()},
-        journeys=journeys,
-        products=products,
-        market=values["market"],
-    )
+    def __init__(self, values: Mapping[str, Any], document: Table, door: Door) -> None:
+        self.door = door
+        self.known: dict[tuple[str, int], Any] = {
+            (key, id(document.get(key))): values[key] for key in CHANGING
+        }
+        self.merged: dict[tuple[object, ...], Any] = {}
+        self.kept: list[Table] = []  # an id is a name only as long as its table lives
 
+    def version(self, document: Table, since: Any) -> Assumptions:
+        """Read what is assumed from one day on."""
+        self.kept.append(document)
+        channels = self._section(document, "channels")
+        segments = self._section(document, "segments") or {EVERYTHING: Overridden(1.0, None, None)}
+        if channels is BROKEN:
+            channels = {}
+        if segments is BROKEN:
+            segments = {EVERYTHING: BROKEN}
+        return Assumptions(
+            since=since,
+            channels={n: getattr(c, "thing", BROKEN) for n, c in channels.items()},
+            shares={n: getattr(s, "thing", BROKEN) for n, s in segments.items()},
+            journeys=self._by_group(document, "journey", channels, segments),
+            products=self._by_group(document, "products", channels, segments),
+            market=self._section(document, "market"),
+        )
 
-def _overrides(
-    channels: Mapping[str, Any], segments: Mapping[str, Any], what: str
-) -> Iterator[tuple[Group, list[Table]]]:
-    for channel, over in channels.items():
-        for segment, also in segments.items():
-            tables = [getattr(over, what, None), getattr(also, what, None)]
-            yield (channel, segment), [t for t in tables if isinstance(t, Table)]
+    def _section(self, document: Table, key: str) -> Any:
+        at = (key, id(document.get(key)))
+        if at not in self.known:
+            self.known[at] = SECTIONS[key].form.read(document[key], self.door)
+        return self.known[at]
 
-
-def _merged(document: Table, key: str, over: list[Table], form: Any, door: Door) -> Any:
-    """Read a section with its overrides merged in."""
-    base = document.get(key)
-    if not isinstance(base, Table):
-        if over:
-            mend = f"Add {key}: to the scenario first; overrides change what stands there."
-            door.fault(over[0].place, f"{key} of its own", f"an override of {key}", mend)
-        return NOTHING_SOLD if key == "products" and base is None else BROKEN
-    for table in over:
-        known = {name: table[name] for name in table if name in base}
-        for name in table:
-            if name not in base:
-                mend = did_you_mean(name, base) or f"Name one of {', '.join(base)}."
-                must = f"a name that stands in {key}"
-                door.fault(table.place_of(name), f"unknown {name}", must, mend)
-            elif not isinstance(table[name], Table):
-                mend = "Write only the keys that differ."
-                door.fault(table[name].place, describe(table[name]), "a mapping", mend)
-                known.pop(name)
-        base = merge(base, Table(known, table.place, table.keys_at), atomic=ATOMIC)
-    return form.read(base, door)
+    def _by_group(
+        self, document: Table, key: str, channels: Mapping[str, Any], segments: Mapping[str, Any]
+    ) -> dict[Group, Any]:
+        found: dict[Group, Any] = {}
+        for channel, over in channels.items():
+            for segment, also in segments.items():
+                tables = [getattr(over, key, None), getattr(also, key, None)]
+                used = [t for t in tables if isinstance(t, Table)]
+                at = (key, id(document.get(key)), *map(id, used))
+                if at not in self.merged:
+                    self.merged[at] = merged(document, key, used, self.door)
+                found[channel, segment] = self.merged[at]
+        return found

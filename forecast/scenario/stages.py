@@ -27,11 +27,13 @@ RESERVED_STAGES = ("leads", "deals", "bookings", "revenue", "spend", "dirichlet"
 
 
 def _transition_record() -> Record:
-    share = "a probability"
     keys = {
-        "conversion": Key(Figure(share, 0.0, 1.0), "the share of items that goes this way"),
+        "conversion": Key(
+            Figure("a conversion", 0.0, 1.0), "the share of items that goes this way"
+        ),
         "share_of_rest": Key(
-            Figure(share, 0.0, 1.0), "the share of those that took no way with a conversion"
+            Figure("a share of the rest", 0.0, 1.0),
+            "the share of those that took no way with a conversion",
         ),
         "within": Key(positive_duration("within"), "the time in which the conversion is counted"),
         "lag": Key(
@@ -66,7 +68,9 @@ class StageForm:
         for target in together if together is not BROKEN else ():
             if target not in node and target != LOST:
                 mend = f"Add {target}: {{lag: …}} to this stage."
-                door.fault(node["dirichlet"].place, target, "a next stage that is named", mend)
+                got = f"a count of {target}"
+                place = node["dirichlet"].place
+                door.fault(place, got, "a count of a next stage that is written here", mend)
         return Stage(ways, together)
 
     def _one_share(
@@ -76,13 +80,15 @@ class StageForm:
         shares.append(together is not BROKEN and target in together)
         if sum(shares) > 1:
             must = "one of conversion, share_of_rest and dirichlet"
-            door.fault(node.place, "more than one share", must, "Keep one of them.")
+            got = f"more than one share of the items for {target}"
+            door.fault(node.place, got, must, "Keep one of them.")
         if not any(shares) and target != LOST and together is not BROKEN:
-            mend = "Add conversion: 30%."
-            door.fault(node.place, "no conversion", "a share of the items that goes here", mend)
+            mend = "Add conversion: 30%, or share_of_rest: 30% of those that go no other way."
+            door.fault(node.place, "no conversion", "the share of items that goes here", mend)
         if way.within is not None and way.conversion is None:
-            must = "within beside a conversion"
-            door.fault(node.place, "within alone", must, "Remove within, or add conversion: 30%.")
+            must = "within only beside a conversion"
+            mend = "Remove within, or add conversion: 30%."
+            door.fault(node.place, "within without a conversion", must, mend)
 
     def _dirichlet(self, node: Table, door: Door) -> Any:
         """Read counts into stick-breaking betas: what each takes of what those before it left.
@@ -107,7 +113,8 @@ class StageForm:
             family = build("beta", {"alpha": counts[target], "beta": after})
             betas[target] = Uncertain(body[target].place.path, family)
         if order[-1] != LOST:
-            door.fault(body.place, "no count of lost", "counts with lost among them", mend)
+            got = "no count of lost"
+            return door.fault(body.place, got, "counts with lost among them", mend)
         return betas
 
     def schema(self) -> Schema:
@@ -120,4 +127,4 @@ class StageForm:
         }
 
 
-JOURNEY = Named("stages", StageForm(), (*RESERVED_STAGES, WON, LOST), most=60)
+JOURNEY = Named("stages", "stage", StageForm(), (*RESERVED_STAGES, WON, LOST), most=60)

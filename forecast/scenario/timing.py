@@ -11,8 +11,8 @@ from forecast.scenario.calendar import (
     Calendar,
     build_calendar,
 )
-from forecast.scenario.errors import did_you_mean
-from forecast.scenario.forms import BROKEN, Door, is_whole
+from forecast.scenario.errors import listed, shown
+from forecast.scenario.forms import BROKEN, Door, is_whole, offer
 from forecast.scenario.language import GoalText
 from forecast.scenario.model import METRICS, Goal
 from forecast.scenario.nodes import Node, Table
@@ -26,6 +26,7 @@ def read_calendar(document: Table, values: Mapping[str, Any], door: Door) -> Any
     try:
         return build_calendar(*parts)
     except (ValueError, OverflowError) as error:
+        # Dates beyond the year 9999 fail with words of their own.
         reason = str(error) if str(error).startswith(("more", "no")) else "far too long"
         must = f"1 to {LONGEST_PERIODS:,} periods in at most {LONGEST_QUARTERS} quarters"
         mend = "Choose a horizon such as 8 quarters, or a longer period."
@@ -58,13 +59,14 @@ def _check_metric(goal: GoalText, document: Table, node: Any, door: Door) -> Non
     if goal.metric is BROKEN:
         return
     if goal.metric not in (*METRICS, *stages):
-        known = (*METRICS, *stages)
-        mend = did_you_mean(goal.metric, known) or "Choose one of these."
-        must = "one of " + ", ".join(known)
-        door.fault(node["metric"].place, f"unknown metric {goal.metric}", must, mend)
+        must = f"{listed(METRICS)}, or a stage of the journey"
+        mend = offer(goal.metric, (*METRICS, *stages))
+        got = f"the unknown metric {shown(goal.metric)}"
+        door.fault(node["metric"].place, got, must.replace(" and ", " or "), mend)
     if goal.metric in ("bookings", "revenue") and "products" not in document:
-        mend = "Add products: {standard: {size: 25k}}."
-        door.fault(node["metric"].place, goal.metric, "a metric of this scenario", mend)
+        mend = "Add products, such as products: {standard: {size: 25k}}."
+        must = "deals, leads or a stage where no products are given"
+        door.fault(node["metric"].place, goal.metric, must, mend)
 
 
 def _quarters_of(
@@ -72,23 +74,19 @@ def _quarters_of(
 ) -> dict[str, tuple[int, ...]]:
     given = [k for k in ("every", "quarter", "year") if getattr(goal, k) is not None]
     if len(given) != 1:
-        got = " and ".join(given) or "no quarter"
-        mend = "Write every: quarter, quarter: 2027Q4 or year: 2027."
+        got = listed(given) if given else "no quarter"
+        mend = "Write every: quarter, or quarter: 2027Q4, or year: 2027."
         door.fault(node.place, got, "one of every, quarter and year", mend)
         return {}
-    singles = {label: (i,) for i, label in enumerate(calendar.quarters)}
+    singles: dict[str, tuple[int, ...]] = {label: (i,) for i, label in enumerate(calendar.quarters)}
     years: dict[str, tuple[int, ...]] = {}
     for i, label in enumerate(calendar.quarters):
         years[label[:4]] = (*years.get(label[:4], ()), i)
     if goal.every is not None:
         return singles if goal.every == "quarter" else years
-    known, wanted = (singles, _label(goal)) if goal.quarter else (years, str(goal.year))
-    return _one_of(known, wanted, node[given[0]], door)
-
-
-def _label(goal: GoalText) -> str:
-    assert goal.quarter is not None
-    return f"{goal.quarter[0]}Q{goal.quarter[1]}"
+    if goal.quarter is not None:
+        return _one_of(singles, f"{goal.quarter[0]}Q{goal.quarter[1]}", node["quarter"], door)
+    return _one_of(years, str(goal.year), node["year"], door)
 
 
 def _one_of(

@@ -92,9 +92,11 @@ def fill_bits(key: Word, run: int, step: int, first: int, n: int, out: NDArray[n
 
     An item's bits are half a block numbered item // 2: they depend on neither ``first`` nor ``n``.
     """
+    if n <= 0:
+        return
     first, n = int(first), int(n)
     start = first & 1
-    if start and n > 0:
+    if start:
         out[0] = item_bits(key, run, step, first)
     block = (first + start) >> 1
     pairs = (n - start) >> 1

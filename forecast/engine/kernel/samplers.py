@@ -98,7 +98,7 @@ def poisson_given(
 ) -> int:
     """``poisson`` from its first two uniforms, (u, v) = draw(key, run, step, index, 0).
 
-    ``fill_draws`` and ``fill_steps`` make those of many variates at once, which saves half the time.
+    ``fill_draws`` and ``fill_steps`` make those of many variates at once, for a third of the time.
     """
     if mean < REJECTION_MEAN:
         return _poisson_search(u, mean) if mean > 0.0 else 0
@@ -246,8 +246,8 @@ def _binomial_exponent(n: float, k: float, difference: float) -> float:
 def gamma(shape: float, key: Word, run: int, step: int, index: int, first: int = 0) -> float:
     """A gamma variate of scale 1, shape > 0 (Marsaglia & Tsang 2000).
 
-    Below shape 1 a variate of shape + 1 is multiplied by U**(1 / shape). ``first`` numbers the first
-    attempt: 0, or SECOND for a second, independent variate at the same address.
+    Below shape 1 a variate of shape + 1 is multiplied by U**(1 / shape). ``first`` numbers the
+    first attempt: 0, or SECOND for a second, independent variate at the same address.
     """
     boosted = shape < 1.0
     d = (shape + 1.0 if boosted else shape) - 1.0 / 3.0
@@ -335,7 +335,7 @@ def spread_few(
     scratch: Bits,
     counts: Counts,
 ) -> None:
-    """Add m items, each in a cell of the alias table, to *counts*: a multinomial, one item at a time.
+    """Add m items, each in a cell of the alias table, to *counts*: a multinomial, item by item.
 
     *scratch* is working space of any length >= 1; the result does not depend on its length.
     """

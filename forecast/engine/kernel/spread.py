@@ -26,7 +26,7 @@ def build_rows(
         crossovers[i] = CROSSOVER[min(full, len(CROSSOVER) - 1)]
 
 
-@jit()
+@jit(inline=True)
 def spread(
     m: int,
     tables: Tables,
@@ -50,6 +50,4 @@ def spread(
             counts,
         )
     else:
-        spread_many(
-            m, tables.lag_conditional[row, :cells], key, run, step, scratch[1], counts
-        )
+        spread_many(m, tables.lag_conditional[row, :cells], key, run, step, scratch[1], counts)

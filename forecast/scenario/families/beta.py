@@ -52,11 +52,11 @@ class Beta(Family):
         return chance
 
     def ppf(self, u: Array) -> Array:
-        from scipy.special import betaincinv
+        from scipy.special import ndtri
 
+        # By way of the normal, where the quantile is polished: betaincinv alone can be far off.
         u = as_array(u)
-        share = betaincinv(self.alpha, self.beta, np.clip(u, 0.0, 1.0))
-        return unit_only(u, self.low + (self.high - self.low) * share)
+        return unit_only(u, self.exact_from_normal(ndtri(np.clip(u, 0.0, 1.0))))
 
     def from_normal(self, z: Array) -> Array:
         return self._from_logit(beta_table(self.alpha, self.beta)(z))

@@ -93,11 +93,12 @@ class Triangular(Family):
         x, width = as_array(x), self.high - self.low
         rise, fall = self.mode - self.low, self.high - self.mode
         left = np.clip(x - self.low, 0.0, rise)
-        right = np.clip(self.high - x, 0.0, fall)
+        right = np.clip(x - self.mode, 0.0, fall)
         # A side of no width has no values strictly inside; `or 1.0` only keeps 0/0 out.
-        below = (left / width) * (left / (rise or 1.0))
-        above = (right / width) * (right / (fall or 1.0))
-        return np.where(x < self.mode, below, 1.0 - above)
+        rising = (left / width) * (left / (rise or 1.0))
+        falling = rise / width + (right / width) * (2.0 - right / (fall or 1.0))
+        inside = np.where(x < self.mode, rising, np.minimum(falling, 1.0))
+        return np.where(x < self.high, inside, 1.0)
 
     def ppf(self, u: Array) -> Array:
         u = as_array(u)

@@ -12,6 +12,7 @@ from forecast.scenario.families.chances import check_chances
 from forecast.scenario.families.checks import (
     LARGEST,
     LEAST_N,
+    SMALLEST,
     check_name,
     check_number,
     check_order,
@@ -125,7 +126,7 @@ def _normal(given: _Given) -> Family:
     if "sd" in given:
         return Normal(given["mean"], given["sd"])
     if "cv" in given:
-        if given["mean"] <= 0.0:
+        if given["mean"] < SMALLEST:
             mend = "A cv is relative to the mean: give the sd instead."
             raise FamilyFault("mean", say(given["mean"]), "positive where the cv is given", mend)
         return Normal(given["mean"], given["mean"] * given["cv"])
@@ -198,7 +199,7 @@ def _uniform(given: _Given) -> Family:
     if "low" in given:
         return Uniform(given["low"], given["high"])
     mean = given["mean"]
-    if mean <= 0.0:
+    if mean < SMALLEST:
         mend = "A cv is relative to the mean: give low and high instead."
         raise FamilyFault("mean", say(mean), "positive where the cv is given", mend)
     half = sqrt(3.0) * given["cv"] * mean

@@ -1,0 +1,182 @@
+"""The explanation of ``forecast check``: what was read, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .journey_text import print_changes, print_differences, print_tree
+from .screen import Column, fits, print_table, say, wrapped
+
+Document = dict[str, Any]
+
+
+def print_check(document: Document) -> None:
+    """Print what a scenario says; the last line is OK."""
+    from forecast.analysis.words import plural
+
+    quarters = document["quarters"]
+    say(document["scenario"], bold=True)
+    head = (
+        f"{plural(len(quarters), 'quarter')}, {quarters[0]} to {quarters[-1]}, in "
+        f"{plural(document['periods'], document['period'])}. Known until {document['as_of']}. "
+        f"Money in {document['currency']}."
+    )
+    say(wrapped(head))
+    _print_channels(document)
+    _print_segments(document["segments"])
+    say()
+    say("Journey", bold=True)
+    print_tree(document["journey"])
+    print_differences(document["journey"]["differences"])
+    _print_products(document["products"])
+    _print_uncertain(document)
+    print_changes(document["changes"])
+    _print_goals(document["goals"])
+    say()
+    say("OK", bold=True)
+
+
+def _print_channels(document: Document) -> None:
+    """Leads to expect of each channel, and what becomes of them."""
+    from forecast.analysis.words import duration, share
+
+    channels = document["channels"]
+    blank = [""] if len(channels) > 1 else []
+    names = [c["channel"] for c in channels] + ["all"] * len(blank)
+    won = [share(c["won"]) for c in channels]
+    days = [duration(c["mean_days"]) if c["mean_days"] is not None else "-" for c in channels]
+    before = [Column("channel", names, left=True, keep=99)]
+    after = [
+        Column("won", won + blank, "in the end", keep=2),
+        Column("after", days + blank, "in the end", keep=1),
+    ]
+    table = [*before, *_leads(document["quarters"], [c["leads"] for c in channels]), *after]
+    if document["years"] and not fits(table):
+        table = [
+            *before,
+            *_leads(document["years"], [c["leads_by_year"] for c in channels]),
+            *after,
+        ]
+    say()
+    say("Channels: leads to expect, and what is won of them in the end", bold=True)
+    print_table(table)
+
+
+def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Column]:
+    """Columns of leads to expect, with the sum of several channels below."""
+    from forecast.analysis.words import count
+
+    sums = [[sum(column) for column in zip(*rows, strict=True)]] if len(rows) > 1 else []
+    return [
+        Column(label, [count(row[i]) for row in [*rows, *sums]], "leads", keep=-i)
+        for i, label in enumerate(labels)
+    ]
+
+
+def _print_segments(segments: Sequence[Document]) -> None:
+    from forecast.analysis.words import duration, share
+
+    if len(segments) < 2:
+        return
+    days = [duration(s["mean_days"]) if s["mean_days"] is not None else "-" for s in segments]
+    say()
+    say("Segments", bold=True)
+    print_table(
+        [
+            Column("segment", [s["segment"] for s in segments], left=True, keep=9),
+            Column("share", [share(s["mean"]) for s in segments], keep=8),
+            Column("won", [share(s["won"]) for s in segments], "in the end", keep=7),
+            Column("after", days, "in the end", keep=6),
+        ]
+    )
+
+
+def _print_products(products: Sequence[Document]) -> None:
+    from forecast.analysis.words import money, share
+
+    if not any(p["mean_size"] for p in products):
+        return
+    rows = [("", product) for product in products]
+    rows = [
+        row
+        for product in products
+        for row in [("", product), *((d["where"], d) for d in product["differences"])]
+    ]
+    names = [f"  in {where}" if where else each["product"] for where, each in rows]
+    say()
+    say("Products", bold=True)
+    print_table(
+        [
+            Column("product", names, left=True, keep=9),
+            Column("mix", [share(each["mix"]) for _, each in rows], keep=8),
+            Column("mean", [money(each["mean_size"]) for _, each in rows], "deal size", keep=7),
+            Column("P10", [money(each["p10_size"]) for _, each in rows], "deal size", keep=6),
+            Column("P90", [money(each["p90_size"]) for _, each in rows], "deal size", keep=6),
+        ]
+    )
+
+
+def _print_uncertain(document: Document) -> None:
+    """What is drawn once per run, and what is drawn together."""
+    uncertain = document["uncertain"]
+    if not uncertain:
+        return
+    say()
+    say("Uncertain assumptions, drawn once per run", bold=True)
+    names = [u["assumption"] for u in uncertain]
+    print_table(
+        [
+            Column("assumption", names, left=True, keep=9),
+            Column("mean", [figure(u["assumption"], u["mean"]) for u in uncertain], keep=8),
+            Column("P10", [figure(u["assumption"], u["p10"]) for u in uncertain], keep=7),
+            Column("P90", [figure(u["assumption"], u["p90"]) for u in uncertain], keep=6),
+            Column("drawn from", [u["uncertain"] for u in uncertain], left=True, keep=5),
+        ]
+    )
+    for each in document["correlations"]:
+        first, second = each["between"]
+        say(wrapped(f"{first} and {second} are correlated: rank {each['rank']:g}", "  "))
+
+
+def figure(path: str, value: float) -> str:
+    """Write an assumption's value as what its path says it is.
+
+    >>> figure("journey.lead.won.conversion", 0.3), figure("channels.web.leads.mean", 20.0)
+    ('30%', '20.0')
+    """
+    from forecast.analysis.words import count, duration, money, share
+
+    parts = path.split("@")[0].split(".")
+    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
+        "dirichlet",
+        "growth",
+    } & set(parts):
+        return share(value)
+    if "lag" in parts:
+        return duration(value)
+    return money(value) if {"size", "cost"} & set(parts) else count(value)
+
+
+def _print_goals(goals: Sequence[Document]) -> None:
+    from forecast.analysis.words import chance, target
+
+    if not goals:
+        return
+    spans = [
+        g["quarters"][0]
+        if len(g["quarters"]) == 1
+        else f"{g['quarters'][0]} to {g['quarters'][-1]}"
+        for g in goals
+    ]
+    wanted = [target(g["target"], g["metric"] in ("bookings", "revenue")) for g in goals]
+    say()
+    say("Goals", bold=True)
+    print_table(
+        [
+            Column("goal", [g["metric"] for g in goals], left=True, keep=9),
+            Column("quarter", spans, left=True, keep=8),
+            Column("target", [f"≥ {text}" for text in wanted], keep=7),
+            Column("wanted", [chance(g["confidence"], 0) for g in goals], keep=6),
+        ]
+    )

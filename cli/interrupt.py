@@ -1,0 +1,63 @@
+"""Ctrl-C ends the command within a second, even while compiled code is made or at work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+PATIENCE_SECONDS = 0.6
+INTERRUPTED = 130
+
+_writing: list[Path] = []  # results that are being written
+_told = threading.Event()
+
+
+def stop_at_once() -> None:
+    """From now on Ctrl-C raises KeyboardInterrupt and, if that does not end us in time, ends us.
+
+    Python tells the main thread of a signal only between its own steps, which may be seconds
+    apart; a watching thread hears of it at once.
+    """
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, _interrupt)
+    threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
+
+
+def writing(path: Path) -> None:
+    """Remember a result that is being written."""
+    _writing.append(path)
+
+
+def tell() -> int:
+    """Say that the command was stopped, once; gives the exit code."""
+    if not _told.is_set():
+        _told.set()
+        sys.stderr.write("Stopped.\n")
+        sys.stderr.flush()
+    return INTERRUPTED
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def _watch(ours: socket.socket, theirs: socket.socket) -> None:  # noqa: ARG001
+    """Wait for Ctrl-C, then give the main thread a moment to leave in good order."""
+    ours.recv(1)
+    threading.Event().wait(PATIENCE_SECONDS)
+    for path in _writing:
+        for left in path.absolute().parent.glob(f".{path.name}.{os.getpid()}.*"):
+            with suppress(OSError):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    tell()
+    os._exit(INTERRUPTED)

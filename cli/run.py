@@ -1,0 +1,120 @@
+"""``forecast run``: simulate one scenario and say how sure we are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import interrupt
+from .group import BELOW_CONFIDENCE, BadInput, Failure
+from .options import (
+    DEFAULT_RUNS,
+    PrecisionType,
+    RunsType,
+    json_option,
+    quiet_option,
+    scenario_argument,
+    seed_option,
+    set_option,
+)
+from .screen import print_json, progress
+
+if TYPE_CHECKING:
+    from forecast.engine.outcome import Outcome
+
+
+@click.command("run", short_help="Simulate SCENARIO: deals, bookings, chances of its goals.")
+@scenario_argument
+@click.option(
+    "--runs",
+    type=RunsType(),
+    help=f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]",
+)
+@click.option(
+    "--precision",
+    type=PrecisionType(),
+    help="Instead of --runs: as many as bring the error of every goal's chance to this share.",
+)
+@seed_option
+@set_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write every run to FILE (.nc or .zarr), to be read with xarray.",
+)
+@json_option
+@quiet_option
+@click.option(
+    "--fail-below-confidence",
+    is_flag=True,
+    help="Exit with 5 if a goal's chance is below its confidence.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, **asked: Any) -> None:
+    """Simulate SCENARIO and show deals, bookings and the chance of each goal.
+
+    \b
+    Examples:
+      forecast run scenario.yaml
+      forecast run scenario.yaml --runs 200k --seed 7 --output futures.nc
+      forecast run scenario.yaml --set journey.opportunity.won.conversion=35%
+      forecast run scenario.yaml --precision 0.5% --json
+    """
+    if asked["runs"] is not None and asked["precision"] is not None:
+        raise click.UsageError("Give --runs or --precision, not both.")
+    document = _document(asked)
+    if asked["as_json"]:
+        print_json(document)
+    elif not asked["quiet"]:
+        from .run_table import print_run
+
+        print_run(document)
+    check = document["check"]
+    if not check["passed"]:
+        raise Failure(
+            f"Self-check failed: simulated and closed-form means differ by z {check['largest_z']} "
+            f"({check['where']}), beyond {check['bound']:.1f}. Do not use this forecast."
+        )
+    if asked["fail_below_confidence"] and not all(g["reached"] for g in document["goals"]):
+        ctx.exit(BELOW_CONFIDENCE)
+
+
+def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Read, simulate, summarise."""
+    import forecast
+    from forecast.analysis.summary import summarize
+
+    if asked["output"] is not None:
+        _check_output(asked["output"])
+    scenario = forecast.read_scenario(asked["scenario"], asked["sets"])
+    if asked["fail_below_confidence"] and not scenario.goals:
+        raise BadInput("--fail-below-confidence needs goals. Add goals to the scenario.")
+    return summarize(_simulate(scenario, asked))
+
+
+def _check_output(path: Path) -> None:
+    from forecast.engine.store import OutputError, check_output
+
+    try:
+        check_output(path)
+    except OutputError as error:
+        raise BadInput(f"--output {error}") from None
+
+
+def _simulate(scenario: Any, asked: Mapping[str, Any]) -> Outcome:
+    from forecast.engine.run import PrecisionError, forecast_run, runs_for_precision
+
+    runs, seed, output = asked["runs"] or DEFAULT_RUNS, asked["seed"], asked["output"]
+    if output is not None:
+        interrupt.writing(output)
+    with progress(asked["quiet"]) as meter:
+        if asked["precision"] is not None:
+            try:
+                runs = runs_for_precision(scenario, precision=asked["precision"], seed=seed)
+            except PrecisionError as error:
+                raise BadInput(str(error)) from None
+        return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)

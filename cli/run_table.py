@@ -1,0 +1,149 @@
+"""The table of ``forecast run``: quarters, years and goals at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .screen import Column, columns, fitting, print_table, say, table_lines, wrapped
+
+Document = dict[str, Any]
+BAR_LEAST, BAR_MOST = 12, 32
+BAR = "deals"  # the group of the bars: it stands apart from the figures by what is between
+
+
+def print_run(document: Document) -> None:
+    """Print what a run found."""
+    from forecast.analysis.words import plural
+
+    say(document["scenario"], bold=True)
+    say(
+        f"Known until {document['as_of']}. {plural(document['runs'], 'run')}, "
+        f"seed {document['seed']}, money in {document['currency']}."
+    )
+    say()
+    _print_quarters(document)
+    if document["goals"]:
+        say()
+        _print_goals(document["goals"])
+    say()
+    _print_check(document)
+
+
+def _print_quarters(document: Document) -> None:
+    spans = [*document["quarters"], *document["years"]]
+    kept = fitting(_quarter_columns(spans, _bars(document, spans, BAR_LEAST)))
+    if kept[-1].group == BAR:
+        used = sum(c.width + 2 for c in kept[:-1])
+        kept[-1] = _bars(document, spans, min(columns() - used, BAR_MOST))
+    heads, rows = table_lines(kept)
+    for head in heads:
+        say(head, dim=True)
+    for i, row in enumerate(rows):
+        if i == len(document["quarters"]):
+            say("─" * max(map(len, heads)), dim=True)
+        say(row)
+
+
+def _quarter_columns(spans: Sequence[Document], bars: Column) -> list[Column]:
+    from forecast.analysis.words import count, money
+
+    labels = [span.get("quarter") or span["year"] for span in spans]
+    found = [Column("quarter", labels, left=True, keep=99)]
+    found += _measure(spans, "deals", count, keep=20)
+    if any(span["bookings"]["p90"] or span["bookings"]["mean"] for span in spans):
+        found += _measure(spans, "bookings", money, keep=10)
+    if any(span["spend"]["mean"] for span in spans):
+        found.append(Column("spend", [money(span["spend"]["mean"]) for span in spans], keep=5))
+    return [*found, bars]
+
+
+def _measure(spans: Sequence[Document], name: str, write: Any, keep: int) -> list[Column]:
+    """Columns P10, P50, P90, mean and, of deals, the closed form beside the mean."""
+    found = [
+        Column(heading, [write(span[name][key]) for span in spans], name, keep=keep + more)
+        for heading, key, more in (
+            ("P10", "p10", 6), ("P50", "p50", 8), ("P90", "p90", 7), ("mean", "mean", 5)
+        )
+    ]  # fmt: skip
+    if name == "deals":
+        cells = [write(span[name]["expected"]) for span in spans]
+        found.append(Column("expected", cells, name, keep=keep - 19))
+    return found
+
+
+def _bars(document: Document, spans: Sequence[Document], width: int) -> Column:
+    """Deals from P10 to P90 with the median, all quarters on one scale from 0."""
+    from forecast.analysis.words import count
+
+    most = max(q["deals"]["p90"] for q in document["quarters"]) or 1
+    drawn = [_bar(span["deals"], most, width) for span in document["quarters"]]
+    empty = [""] * (len(spans) - len(drawn))
+    scale = f"0{count(most):>{width - 1}}"
+    return Column(scale, [*drawn, *empty], BAR, left=True, keep=2)
+
+
+def _bar(deals: Document, most: float, width: int) -> str:
+    low, middle, high = (round((width - 1) * deals[k] / most) for k in ("p10", "p50", "p90"))
+    cells = [" "] * width
+    for i in range(low, high + 1):
+        cells[i] = "━"
+    cells[middle] = "●"
+    return "".join(cells).rstrip()
+
+
+def _print_goals(goals: Sequence[Document]) -> None:
+    from forecast.analysis.words import chance, target
+
+    places = [_decimals(goal["standard_error"]) for goal in goals]
+    written = [target(g["target"], g["metric"] in ("bookings", "revenue")) for g in goals]
+    pairs = list(zip(goals, places, strict=True))
+    every = [
+        Column("goal", [g["metric"] for g in goals], left=True, keep=9),
+        Column("quarter", [g["quarter"] for g in goals], left=True, keep=8),
+        Column("target", [f"≥ {text}" for text in written], keep=7),
+        Column("wanted", [chance(g["confidence"], 0) for g in goals], keep=5),
+        Column("chance", [chance(g["probability"], d) for g, d in pairs], keep=8),
+        Column("error", [f"± {chance(g['standard_error'], d)}" for g, d in pairs], keep=4),
+        Column("exact", [chance(g["exact"], 2) for g in goals], keep=6),
+        Column("reached", [_verdict(goal) for goal in goals], left=True, keep=9),
+    ]
+    if all(goal["exact"] is None for goal in goals):
+        every = [c for c in every if c.heading != "exact"]
+    print_table(every)
+    for note in _notes(goals):
+        say(wrapped(note, "  "), dim=True)
+
+
+def _decimals(error: float) -> int:
+    """Decimals of a percentage that its error does not make meaningless."""
+    return 1 if error >= 0.0005 else 2 if error >= 0.00005 else 3
+
+
+def _verdict(goal: Document) -> str:
+    if goal["too_close"]:
+        return "≈ too close to say"
+    return "✓ yes" if goal["reached"] else "✗ no"
+
+
+def _notes(goals: Sequence[Document]) -> list[str]:
+    """What the columns of the goals mean, where that needs saying."""
+    sources = dict.fromkeys(g["exact_from"] for g in goals if g["exact_from"])
+    notes = [f"exact: {source}." for source in sources]
+    if any(goal["too_close"] for goal in goals):
+        notes.append(
+            "too close to say: within two errors of the wanted confidence; more --runs will tell."
+        )
+    return notes
+
+
+def _print_check(document: Document) -> None:
+    check = document["check"]
+    agree = "agree" if check["passed"] else "DO NOT AGREE"
+    z = "infinite" if check["largest_z"] is None else f"{abs(check['largest_z']):.1f}"
+    where = f" ({check['where']})" if check["where"] else ""
+    text = (
+        f"Self-check: {check['cells']} simulated means {agree} with their expected values "
+        f"({document['expected_from']}); largest z {z}{where}, bound {check['bound']:.1f}."
+    )
+    say(wrapped(text, "  "), dim=True)

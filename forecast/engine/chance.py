@@ -1,0 +1,175 @@
+"""The exact chance of a goal on counts, given the assumptions, averaged over the runs' draws.
+
+Given its assumptions every lead reaches the goal (is won, or enters a stage it can enter once) in
+the goal's quarters with a chance of its own cohort's. So of Poisson leads a Poisson count reaches
+it, of negative binomial leads a negative binomial one, of exact leads a binomial one, independent
+of each other; the goal's chance is a tail of their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+
+import numpy as np
+
+from forecast.engine.assumptions import Floats
+from forecast.engine.kernel.counts import chances_to_reach
+from forecast.engine.kernel.reach import new_work, reach
+from forecast.engine.kernel.shapes import Tables
+from forecast.engine.outcome import Exact
+from forecast.engine.plan import Blueprint
+from forecast.scenario.model import Goal
+
+MOST_AVERAGED_RUNS = 20_000
+MOST_STEPS = 2e10  # work of one goal beyond which its exact chance is not computed
+Key = tuple[Goal, str]
+
+
+class ExactChances:
+    """The goals whose exact chance is known, and the average of it over runs, slice by slice."""
+
+    def __init__(self, blueprint: Blueprint, uncertain: bool, runs: int) -> None:
+        self._blueprint = blueprint
+        self._uncertain = uncertain
+        self.rows = min(runs, MOST_AVERAGED_RUNS) if uncertain else 1
+        goals = [(goal, *entry) for goal in blueprint.scenario.goals for entry in goal.quarters]
+        self._found: dict[Key, Exact | None] = {(goal, label): None for goal, label, _ in goals}
+        self._wanted = [
+            (goal, label, quarters)
+            for goal, label, quarters in goals
+            if _is_countable(blueprint, goal.metric)
+            and _steps(blueprint, goal) * self.rows <= MOST_STEPS
+        ]
+
+    def of_slice(self, tables: Tables, first: int, count: int) -> Floats | None:
+        """Conditional chances (goal, run) of a slice's runs; None where they are not wanted."""
+        rows = min(count, self.rows - first)
+        if rows <= 0 or not self._wanted:
+            return None
+        return np.stack(_chances(self._blueprint, tables, self._wanted, rows))
+
+    def chances(self, parts: Sequence[Floats]) -> dict[Key, Exact | None]:
+        """Average the slices' conditional chances; None for a goal without a closed form."""
+        how = f"average of {self.rows:,} runs' exact conditional chances"
+        if parts:
+            means = np.concatenate(parts, axis=1).mean(axis=1)
+            for (goal, label, _), chance in zip(self._wanted, means, strict=True):
+                self._found[goal, label] = Exact(
+                    float(chance), how if self._uncertain else "closed form"
+                )
+        return self._found
+
+
+def _chances(
+    blueprint: Blueprint,
+    tables: Tables,
+    wanted: Sequence[tuple[Goal, str, tuple[int, ...]]],
+    rows: int,
+) -> list[Floats]:
+    """Conditional chances of each goal, shape (row,) each."""
+    hits = {m: _hits(blueprint, tables, m, rows) for m in {g.metric for g, _, _ in wanted}}
+    return [
+        _tail(blueprint, tables, hits[goal.metric][..., list(quarters)].sum(axis=-1), goal)
+        for goal, _, quarters in wanted
+    ]
+
+
+def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Floats:
+    """Chance of a new lead to count for a metric in each quarter: (row, channel, period, quarter)."""
+    plan = blueprint.plan
+    quarters = len(blueprint.scenario.calendar.quarters)
+    channels, periods = plan.fixed.shape
+    out = np.zeros((rows, channels, periods, quarters))
+    if metric == "leads":
+        out[:, :, np.arange(periods), plan.quarter_of] = 1.0
+        return out
+    wanted = blueprint.layout.targets.index(_stage_of(metric))
+    stages = len(blueprint.scenario.stages)
+    reach(plan, tables, wanted, new_work(stages, periods, quarters), out)
+    return out
+
+
+def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:
+    """P(count >= target) for every row; chances are (row, channel, period)."""
+    rows = len(chances)
+    target = ceil(goal.target - 1e-9)
+    if target <= 0:
+        return np.ones(rows)
+    means = (tables.mean * chances).reshape(rows, -1)
+    shapes = tables.shape.reshape(len(tables.shape), -1)
+    fixed = blueprint.plan.fixed.ravel()
+    chances = np.clip(chances.reshape(rows, -1), 0.0, 1.0)
+    if not fixed.any() and not shapes.any():
+        from scipy.special import gammainc
+
+        return np.asarray(gammainc(float(target), means.sum(axis=1)))
+    held, counts = _merged(fixed, chances)
+    out = np.zeros(rows)
+    work = np.zeros((3, target))
+    chances_to_reach(target, means, shapes, counts, held, work, out)
+    return out
+
+
+def _merged(
+    fixed: np.ndarray[tuple[int], np.dtype[np.int64]], chances: Floats
+) -> tuple[Floats, Floats]:
+    """Join cohorts of exact leads with the same chances: (row, cohort) chances, (cohort,) trials."""
+    used = np.flatnonzero(fixed)
+    groups: dict[bytes, list[int]] = {}
+    for i in used:
+        groups.setdefault(np.round(chances[:, i], 15).tobytes(), []).append(int(i))
+    firsts = [members[0] for members in groups.values()]
+    counts = np.array([float(fixed[members].sum()) for members in groups.values()])
+    return np.ascontiguousarray(chances[:, firsts]), counts
+
+
+def _stage_of(metric: str) -> str:
+    return "won" if metric == "deals" else metric
+
+
+def _is_countable(blueprint: Blueprint, metric: str) -> bool:
+    """Tell whether a lead can count for a metric once at most."""
+    if metric in ("leads", "deals"):
+        return True
+    stages = blueprint.scenario.stages
+    return metric in stages and metric not in _after(blueprint, metric)
+
+
+def _after(blueprint: Blueprint, stage: str) -> set[str]:
+    """The stages that an item of a stage can enter later."""
+    ways: Mapping[str, Iterable[str]] = _ways(blueprint)
+    seen: set[str] = set()
+    waiting = list(ways.get(stage, ()))
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(ways.get(name, ()))
+    return seen
+
+
+def _ways(blueprint: Blueprint) -> dict[str, list[str]]:
+    targets = blueprint.layout.targets
+    ways: dict[str, list[str]] = {}
+    for way in blueprint.layout.ways:
+        ways.setdefault(targets[way.source], []).append(targets[way.target])
+    return ways
+
+
+def _steps(blueprint: Blueprint, goal: Goal) -> float:
+    """About how many steps one row of a goal takes."""
+    plan = blueprint.plan
+    exact_leads = int(np.count_nonzero(plan.fixed))
+    random = plan.fixed.size
+    target = max(goal.target, 1.0)
+    convolved = target * target * (1 + exact_leads) if exact_leads or _has_shapes(blueprint) else 0
+    return convolved + random * target
+
+
+def _has_shapes(blueprint: Blueprint) -> bool:
+    return any(
+        channel.dispersion != 0.0
+        for version in blueprint.scenario.versions
+        for channel in version.channels.values()
+    )

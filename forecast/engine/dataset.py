@@ -1,0 +1,103 @@
+"""Simulated runs as an xarray dataset that carries all that is needed to make it again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.engine.plan import make_blueprint
+from forecast.engine.simulate import Simulator, Slice
+from forecast.engine.variables import (
+    PATH,
+    VARIABLES,
+    arrays_of,
+    attributes_of,
+    check_arrays,
+    coordinates,
+)
+from forecast.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    import xarray
+
+DETAILS = ("journey",)
+MOST_RUNS = 100_000_000
+
+
+def simulate(
+    scenario: Scenario, *, runs: int = 10_000, seed: int = 0, detail: str = "journey"
+) -> xarray.Dataset:
+    """Simulate a scenario into a dataset.
+
+    Dims: run, quarter, channel, segment, product, stage (and assumption); the variables are
+    declared in ``forecast.engine.variables``. Counts are in items, money in the scenario's
+    currency. The first 1,000 of 10,000 runs are those of a forecast of 1,000 runs.
+
+    Raises ``ValueError`` for less than 1 run or an unknown detail.
+
+    >>> from forecast import read_scenario, simulate
+    >>> futures = simulate(read_scenario("scenarios/lean-consulting.yaml"), runs=2_000)
+    >>> int(futures.deals.sel(quarter="2027Q2").sum("product").max()) <= 34
+    True
+    """
+    check_request(runs, detail)
+    simulator = Simulator(make_blueprint(scenario), seed)
+    return as_dataset(simulator, simulator.whole(runs), seed)
+
+
+def check_request(runs: int, detail: str = "journey") -> None:
+    """Check what is asked of a simulation; raises ``ValueError``."""
+    if isinstance(runs, bool) or not isinstance(runs, int | np.integer) or not runs >= 1:
+        raise ValueError(f"runs: got {runs!r}; must be a whole number from 1 to {MOST_RUNS:,}.")
+    if runs > MOST_RUNS:
+        raise ValueError(f"runs: got {runs:,}; must be at most {MOST_RUNS:,}.")
+    if detail not in DETAILS:
+        raise ValueError(f"detail: got {detail!r}; must be one of {', '.join(DETAILS)}.")
+
+
+def as_dataset(simulator: Simulator, part: Slice, seed: int) -> xarray.Dataset:
+    """Lay simulated runs into a dataset; shares memory with them."""
+    import xarray
+
+    scenario = simulator.blueprint.scenario
+    arrays = arrays_of(part.futures, part.assumptions)
+    runs = len(part.assumptions)
+    labels = coordinates(scenario)
+    sizes = {"run": runs, "assumption": len(simulator.draws.names)}
+    check_arrays(arrays, sizes | {dim: len(names) for dim, names in labels.items()})
+    coords: dict[str, Any] = {"run": np.arange(part.first, part.first + runs)}
+    coords.update({dim: list(names) for dim, names in labels.items()})
+    paths: NDArray[np.object_] = np.array(simulator.draws.names, dtype=object)
+    coords["path"] = ("assumption", paths.astype(str), {"long_name": PATH.meaning})
+    variables = {
+        name: (VARIABLES[name].dims, array, attributes_of(name, scenario.currency))
+        for name, array in arrays.items()
+    }
+    return xarray.Dataset(variables, coords, attributes(scenario, runs, seed))
+
+
+def attributes(scenario: Scenario, runs: int, seed: int) -> dict[str, Any]:
+    """Give what is needed to make a dataset again."""
+    import h5py
+    import numba
+
+    from forecast import __version__
+
+    return {
+        "title": scenario.name,
+        "scenario": scenario.text,
+        "scenario_hash": hashlib.sha256(scenario.text.encode()).hexdigest(),
+        "seed": str(seed),
+        "runs": runs,
+        "detail": "journey",
+        "currency": scenario.currency,
+        "as_of": scenario.calendar.as_of.isoformat(),
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "forecast_version": __version__,
+        "versions": f"numpy {np.__version__}, numba {numba.__version__}, h5py {h5py.__version__}",
+        "random_numbers": "Philox4x32-10 keyed by name, run, period and index",
+    }

@@ -1,0 +1,246 @@
+"""The chance that a lead of a period reaches a target in each quarter.
+
+For an item that enters stage j in period t, with ways e of chance p_e and lags of k periods of
+chance l_e(k), the expected hits (entries of the wanted target) in quarter q are
+
+    hits(j, t, q) = sum_e p_e sum_k l_e(k) ([e leads to the target, t + k in q] + hits(e's target, t + k, q)):
+
+a chance where an item can enter the target once at most. Periods of the last phase all have the
+same response, so it is found once for them, by periods since entry; those before go by backward
+recursion.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from forecast.engine.kernel import jit
+from forecast.engine.kernel.shapes import Floats, Plan, Tables
+from forecast.engine.kernel.sweep import row_of
+
+SETTLED = 1e-15  # loops without lag are followed until so little changes
+
+
+class Work(NamedTuple):
+    """Working space of ``reach``."""
+
+    hits: Floats  # (j, t, q)
+    base: Floats  # (j, q)
+    response: Floats  # (j, k) hits exactly k periods after entry, then their running sum
+    ahead: Floats  # (j, k) what of the response is known from earlier k
+
+
+def new_work(stages: int, periods: int, quarters: int) -> Work:
+    """Allocate working space."""
+    return Work(
+        np.zeros((stages, periods, quarters)),
+        np.zeros((stages, quarters)),
+        np.zeros((stages, periods)),
+        np.zeros((stages, periods)),
+    )
+
+
+@jit(entry=True)
+def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> None:
+    """Fill out[r, c, t, q]: the expected hits of a new lead, averaged over segments.
+
+    ``wanted`` numbers a stage or won.
+    """
+    rows, channels, periods, _ = out.shape
+    segments = tables.share.shape[2]
+    steady = periods - 1
+    while steady > 0 and plan.phase_of[steady - 1] == plan.phase_of[periods - 1]:
+        steady -= 1
+    for row in range(rows):
+        out[row] = 0.0
+        for c in range(channels):
+            for s in range(segments):
+                at = (row, c * segments + s)
+                respond(plan, tables, wanted, at, steady, work)
+                gather(plan, steady, work)
+                backward(plan, tables, wanted, at, steady, work)
+                add_segment(plan, tables, wanted, (row, c, s), work.hits, out)
+
+
+@jit(inline=True)
+def way_line(plan: Plan, tables: Tables, row: int, phase: int, g: int, e: int) -> int:
+    """The row of the lag tables that a way has."""
+    lag = plan.lag_of[phase, g, e]
+    return tables.lag_first[lag] + tables.lag_step[lag] * row
+
+
+@jit(inline=True)
+def respond(
+    plan: Plan, tables: Tables, wanted: int, at: tuple[int, int], steady: int, work: Work
+) -> None:
+    """Fill the response of the last phase, which holds from period ``steady`` on."""
+    row, g = at
+    stages, periods = work.response.shape
+    length = periods - steady
+    phase = plan.phase_of[periods - 1]
+    take = tables.take[row_of(len(tables.take), row), phase, g]
+    work.ahead[:] = 0.0
+    for j in range(stages):
+        left = 1.0
+        for e in range(plan.first_way[j], plan.first_way[j + 1]):
+            m = left * take[e]
+            left -= m
+            if plan.target[e] == wanted and m > 0.0:
+                line = way_line(plan, tables, row, phase, g, e)
+                for k in range(min(tables.lag_cells[line], length)):
+                    work.ahead[j, k] += m * tables.lag_chance[line, k]
+    for k in range(length):
+        for j in range(stages):
+            work.response[j, k] = work.ahead[j, k]
+        change = 1.0
+        while change > SETTLED:
+            change = 0.0
+            for j in range(stages - 1, -1, -1):
+                change += settle_response(plan, tables, (row, g, phase), j, k, work)
+        for j in range(stages):
+            send_ahead(plan, tables, (row, g, phase), j, k, length, work)
+
+
+@jit(inline=True)
+def settle_response(
+    plan: Plan, tables: Tables, at: tuple[int, int, int], j: int, k: int, work: Work
+) -> float:
+    """Set response[j, k] with what stages entered at once give; gives the change."""
+    row, g, phase = at
+    take = tables.take[row_of(len(tables.take), row), phase, g]
+    total = work.ahead[j, k]
+    left = 1.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        m = left * take[e]
+        left -= m
+        if m > 0.0 and plan.target[e] < len(work.response):
+            line = way_line(plan, tables, row, phase, g, e)
+            total += m * tables.lag_chance[line, 0] * work.response[plan.target[e], k]
+    change = abs(total - work.response[j, k])
+    work.response[j, k] = total
+    return change
+
+
+@jit(inline=True)
+def send_ahead(
+    plan: Plan,
+    tables: Tables,
+    at: tuple[int, int, int],
+    j: int,
+    k: int,
+    length: int,
+    work: Work,
+) -> None:
+    """Add to later responses of stage j what its ways lead to k periods after arrival."""
+    row, g, phase = at
+    take = tables.take[row_of(len(tables.take), row), phase, g]
+    left = 1.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        m = left * take[e]
+        left -= m
+        if m > 0.0 and plan.target[e] < len(work.response):
+            hits = m * work.response[plan.target[e], k]
+            if hits > 0.0:
+                line = way_line(plan, tables, row, phase, g, e)
+                for lag in range(1, min(tables.lag_cells[line], length - k)):
+                    work.ahead[j, k + lag] += hits * tables.lag_chance[line, lag]
+
+
+@jit(inline=True)
+def gather(plan: Plan, steady: int, work: Work) -> None:
+    """Turn the response into hits (j, t, q) for the periods from ``steady`` on."""
+    stages, periods, _ = work.hits.shape
+    work.hits[:] = 0.0
+    for j in range(stages):
+        for t in range(steady, periods):
+            for k in range(periods - t):
+                work.hits[j, t, plan.quarter_of[t + k]] += work.response[j, k]
+
+
+@jit(inline=True)
+def backward(
+    plan: Plan, tables: Tables, wanted: int, at: tuple[int, int], steady: int, work: Work
+) -> None:
+    """Fill hits (j, t, q) of the periods before ``steady``, from the last to the first."""
+    row, g = at
+    stages, _, _ = work.hits.shape
+    for t in range(steady - 1, -1, -1):
+        work.base[:] = 0.0
+        for j in range(stages):
+            look_ahead(plan, tables, wanted, (row, g, t, j), work)
+        change = 1.0
+        while change > SETTLED:
+            change = 0.0
+            for j in range(stages - 1, -1, -1):
+                change += settle(plan, tables, (row, g, t, j), work)
+
+
+@jit(inline=True)
+def look_ahead(
+    plan: Plan, tables: Tables, wanted: int, at: tuple[int, int, int, int], work: Work
+) -> None:
+    """Add to base[j] the hits by the ways out of stage j, but for those of stages entered at once."""
+    row, g, t, j = at
+    stages, periods, quarters = work.hits.shape
+    phase = plan.phase_of[t]
+    take = tables.take[row_of(len(tables.take), row), phase, g]
+    left = 1.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        m = left * take[e]
+        left -= m
+        target = plan.target[e]
+        if m <= 0.0 or (target != wanted and target >= stages):
+            continue
+        line = way_line(plan, tables, row, phase, g, e)
+        for k in range(min(tables.lag_cells[line], periods - t)):
+            p = m * tables.lag_chance[line, k]
+            if target == wanted:
+                work.base[j, plan.quarter_of[t + k]] += p
+            if target < stages and k > 0 and p > 0.0:
+                for q in range(quarters):
+                    work.base[j, q] += p * work.hits[target, t + k, q]
+
+
+@jit(inline=True)
+def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work) -> float:
+    """Set hits[j, t] to base[j] and the hits of stages entered at once; gives the change."""
+    row, g, t, j = at
+    stages, _, quarters = work.hits.shape
+    phase = plan.phase_of[t]
+    take = tables.take[row_of(len(tables.take), row), phase, g]
+    change = 0.0
+    for q in range(quarters):
+        total = work.base[j, q]
+        left = 1.0
+        for e in range(plan.first_way[j], plan.first_way[j + 1]):
+            m = left * take[e]
+            left -= m
+            if m > 0.0 and plan.target[e] < stages:
+                line = way_line(plan, tables, row, phase, g, e)
+                total += m * tables.lag_chance[line, 0] * work.hits[plan.target[e], t, q]
+        change += abs(total - work.hits[j, t, q])
+        work.hits[j, t, q] = total
+    return change
+
+
+@jit(inline=True)
+def add_segment(
+    plan: Plan,
+    tables: Tables,
+    wanted: int,
+    at: tuple[int, int, int],
+    hits: Floats,
+    out: Floats,
+) -> None:
+    """Add one segment's hits, weighted by its share of the channel's leads."""
+    row, c, s = at
+    entry = plan.entry[c]
+    for t in range(out.shape[2]):
+        shares = tables.share[row_of(len(tables.share), row), plan.phase_of[t]]
+        weight = shares[s]
+        for i in range(s):
+            weight *= 1.0 - shares[i]
+        for q in range(out.shape[3]):
+            out[row, c, t, q] += weight * hits[entry, t, q]
+        if entry == wanted:
+            out[row, c, t, plan.quarter_of[t]] += weight

@@ -1,0 +1,190 @@
+"""Result files: written beside, slice by slice, and renamed when whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from forecast.engine.dataset import as_dataset, attributes
+from forecast.engine.simulate import Simulator, Slice
+from forecast.engine.variables import PATH, VARIABLES, arrays_of, attributes_of, coordinates
+
+SUFFIXES = (".nc", ".zarr")
+CHUNK_BYTES = 4_000_000
+
+
+class OutputError(Exception):
+    """A result that cannot be written: what was asked, and how to mend it."""
+
+
+class Sink(Protocol):
+    """Takes simulated slices in order."""
+
+    def add(self, part: Slice) -> None:
+        """Write one slice."""
+        ...
+
+
+def check_output(path: Path) -> None:
+    """Check that a result can be written there; raises ``OutputError``."""
+    if path.suffix not in SUFFIXES:
+        must = " or ".join(SUFFIXES)
+        raise OutputError(f"{path}: got {path.suffix or 'no suffix'}; must end in {must}.")
+    if path.suffix == ".nc" and path.is_dir():
+        raise OutputError(f"{path}: got a folder; must be a file. Choose another name.")
+    if path.suffix == ".zarr" and path.exists() and not _is_zarr(path):
+        raise OutputError(f"{path}: is there and is no Zarr store. Choose another name.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"{path}: the folder {folder} is not there. Create it first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: the folder {folder} cannot be written to.")
+    if path.suffix == ".zarr":
+        try:
+            import zarr  # noqa: F401
+        except ImportError:
+            mend = "Install it with pip install 'pipecast[zarr]', or write a .nc file."
+            raise OutputError(f"{path}: needs the package zarr. {mend}") from None
+
+
+@contextmanager
+def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterator[Sink]:
+    """Open a result for writing; it takes its name only when all has been written.
+
+    Raises ``OutputError``; whatever goes wrong, nothing half-written is left.
+    """
+    check_output(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        if path.suffix == ".nc":
+            with _NetCdf(beside, simulator, runs, seed) as sink:
+                yield sink
+            _sync(beside)
+            os.replace(beside, path)
+        else:
+            yield _Zarr(beside, simulator, runs, seed)
+            _swap(beside, path)
+        _sync(path.absolute().parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path}: cannot be written ({reason}).") from error
+    finally:
+        _remove(beside)
+
+
+class _NetCdf:
+    """A NetCDF file with its whole shape laid out first."""
+
+    def __init__(self, path: Path, simulator: Simulator, runs: int, seed: int) -> None:
+        import h5netcdf
+
+        self._file = h5netcdf.File(path, "w")
+        self._lay_out(simulator, runs)
+        attrs = attributes(simulator.blueprint.scenario, runs, seed) | {"coordinates": "path"}
+        self._file.attrs.update(attrs)
+
+    def _lay_out(self, simulator: Simulator, runs: int) -> None:
+        import h5py
+
+        scenario, names = simulator.blueprint.scenario, simulator.draws.names
+        text = h5py.string_dtype()
+        labels = coordinates(scenario)
+        sizes = {"run": runs, "assumption": len(names)}
+        sizes |= {dim: len(values) for dim, values in labels.items()}
+        self._file.dimensions = sizes
+        self._make("run", ("run",), "int64", sizes, {})[:] = np.arange(runs)
+        for dim, values in labels.items():
+            self._make(dim, (dim,), text, sizes, {})[:] = np.array(values, dtype=object)
+        path = self._make("path", ("assumption",), text, sizes, {"long_name": PATH.meaning})
+        if names:
+            path[:] = np.array(names, dtype=object)
+        for name, declared in VARIABLES.items():
+            attrs = attributes_of(name, scenario.currency)
+            self._make(name, declared.dims, declared.dtype, sizes, attrs)
+
+    def _make(
+        self, name: str, dims: tuple[str, ...], dtype: Any, sizes: dict[str, int], attrs: Any
+    ) -> Any:
+        options: dict[str, Any] = {}
+        if len(dims) > 1 and all(sizes[d] for d in dims):
+            row = 8 * int(np.prod([sizes[d] for d in dims[1:]]))
+            runs = max(1, min(sizes["run"], CHUNK_BYTES // row))
+            chunks = (runs, *(sizes[d] for d in dims[1:]))
+            options = {
+                "chunks": chunks,
+                "compression": "gzip",
+                "compression_opts": 1,
+                "shuffle": True,
+            }
+        variable = self._file.create_variable(name, dims, dtype, **options)
+        variable.attrs.update(attrs)
+        return variable
+
+    def add(self, part: Slice) -> None:
+        """Write one slice."""
+        count = len(part.assumptions)
+        for name, array in arrays_of(part.futures, part.assumptions).items():
+            if array.size:
+                self._file.variables[name][part.first : part.first + count] = array
+
+    def __enter__(self) -> _NetCdf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class _Zarr:
+    """A Zarr store that slices are appended to."""
+
+    def __init__(self, path: Path, simulator: Simulator, runs: int, seed: int) -> None:
+        self._path, self._simulator, self._seed = path, simulator, seed
+        self._attributes = attributes(simulator.blueprint.scenario, runs, seed)
+
+    def add(self, part: Slice) -> None:
+        """Write one slice."""
+        dataset = as_dataset(self._simulator, part, self._seed)
+        dataset.attrs = self._attributes
+        if part.first == 0:
+            dataset.to_zarr(self._path, mode="w", zarr_format=2, consolidated=False)
+        else:
+            dataset.to_zarr(self._path, append_dim="run", zarr_format=2, consolidated=False)
+
+
+def _is_zarr(path: Path) -> bool:
+    return (path / ".zgroup").exists() or (path / "zarr.json").exists()
+
+
+def _sync(path: Path) -> None:
+    """Force a file or folder onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _swap(beside: Path, path: Path) -> None:
+    """Put a store in the place of an older one."""
+    for file in beside.rglob("*"):
+        if file.is_file():
+            _sync(file)
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    if path.exists():
+        os.replace(path, old)
+    os.replace(beside, path)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,416 @@
+"""Small random scenarios that use every part of the language, as the text of a file.
+
+They stay small (about 60 leads a run at most), for a simulator that follows every single lead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+import yaml
+
+from forecast.scenario.errors import ScenarioError
+from forecast.scenario.model import Scenario
+from forecast.scenario.nodes import Place, Table, parse_value
+from forecast.scenario.reader import build_scenario
+from forecast.scenario.uncertain import uncertain_numbers
+
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+LEADS = 40  # to expect of all channels in a run, before seasons, growth and market
+
+
+def random_scenario_text(seed: int) -> str:
+    """Write a valid random scenario."""
+    for attempt in range(20):
+        maker = _Maker(f"scenario {seed}, attempt {attempt}")
+        made = maker.scenario()
+        try:
+            draft = read_text(_write(made))
+        except ScenarioError:
+            continue  # a rare clash, such as ways that can sum up to more than 100%
+        known = [path for path in uncertain_numbers(draft) if "@" not in path]
+        if len(known) > 1 and maker.maybe(0.7):
+            made["correlation"] = maker.correlations(known)
+        return _write(made)
+    raise AssertionError(f"no valid scenario for seed {seed}")
+
+
+def read_text(text: str) -> Scenario:
+    """Read a scenario from text."""
+    document = parse_value(text, Place("made.yaml", 1, ""))
+    assert isinstance(document, Table)
+    return build_scenario(document)
+
+
+def _write(made: dict) -> str:
+    return yaml.dump(made, Dumper=_Plain, sort_keys=False, width=1000)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes without aliases, which scenarios refuse, and without exponents."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+_Plain.add_representer(
+    float, lambda dumper, x: dumper.represent_scalar("tag:yaml.org,2002:float", f"{x:.10f}")
+)
+
+
+class _Maker:
+    """One random scenario in the making."""
+
+    def __init__(self, seed: str) -> None:
+        self.rng = Random(seed)
+        self.period = self.rng.choice(["month", "month", "month", "week", "day"])
+        self.start, self.horizon_days, self.horizon = self._time()
+        self.channels = [f"c{i}" for i in range(self.rng.randint(1, 3))]
+        self.segments = [f"s{i}" for i in range(self.rng.choice([0, 0, 1, 2, 3]))]
+        self.stages = [f"g{i}" for i in range(self.rng.randint(1, 4))]
+        self.products = [f"p{i}" for i in range(self.rng.choice([0, 1, 1, 2, 3]))]
+
+    def maybe(self, chance: float = 0.5) -> bool:
+        return self.rng.random() < chance
+
+    def between(self, low: float, high: float) -> float:
+        return round(self.rng.uniform(low, high), 6)
+
+    def scenario(self) -> dict:
+        """Make the whole document."""
+        made: dict[str, Any] = {
+            "name": "Random",
+            "start": self.start.isoformat(),
+            "horizon": self.horizon,
+            "period": self.period,
+        }
+        if self.maybe():
+            made["fiscal_year_start"] = self.rng.choice(["february", "april", "july", "october"])
+        made["channels"] = {name: self._channel(name) for name in self.channels}
+        journey = {stage: self._stage(i) for i, stage in enumerate(self.stages)}
+        products = self._products()
+        if self.segments:
+            made["segments"] = self._segments(journey, products)
+        made["journey"] = journey
+        for channel in made["channels"].values():
+            self._override(channel, journey, products)
+        if products:
+            made["products"] = products
+        if self.maybe(0.4):
+            made["market"] = self.positive(1.0)
+        if self.maybe(0.7):
+            made["changes"] = [self._change(made) for _ in range(self.rng.choice([1, 1, 2, 3]))]
+        return made
+
+    def _time(self) -> tuple[dt.date, int, str]:
+        start = dt.date(2027, 1, 1) + dt.timedelta(self.rng.randrange(0, 700))
+        if self.maybe(0.4):
+            start = start.replace(day=1)
+        if self.period == "month":
+            months = self.rng.randint(4, 13)
+            return start, 30 * months, f"{months} months"
+        if self.period == "week":
+            weeks = self.rng.randint(10, 24)
+            return start, 7 * weeks, f"{weeks} weeks"
+        days = self.rng.randint(40, 110)
+        return start, days, f"{days} days"
+
+    # --- numbers ------------------------------------------------------------------------------
+
+    def positive(self, centre: float) -> Any:
+        """A positive figure, mostly uncertain."""
+        if self.maybe(0.4):
+            return round(centre, 6)
+        return self.distribution(centre, spread=0.35)
+
+    def share(self, centre: float) -> Any:
+        """A probability near a centre."""
+        if self.maybe(0.4):
+            return round(centre, 6)
+        low, high = round(0.5 * centre, 6), round(min(1.6 * centre, 0.99), 6)
+        n = self.rng.choice([200, 500])
+        return self.rng.choice(
+            [
+                {"beta": {"won": round(n * centre, 3), "lost": round(n * (1 - centre), 3)}},
+                {"beta": {"mean": round(centre, 6), "cv": 0.08}},
+                {"pert": {"low": low, "mode": round(centre, 6), "high": high}},
+                {"uniform": {"low": low, "high": high}},
+                {"triangular": {"low": low, "mode": round(centre, 6), "high": high}},
+                {"values": {str(low): 0.3, str(high): 0.7}},
+            ]
+        )
+
+    def distribution(self, centre: float, spread: float, unit: str = "") -> dict:
+        """A positive distribution in any family and way; ``unit`` makes its figures durations."""
+        x = round(centre, 4)
+        low, high = round(0.4 * x, 4), round(1.9 * x, 4)
+
+        def say(value: float) -> Any:
+            return f"{value:.4f} {unit}" if unit else value
+
+        cv = round(spread * self.rng.uniform(0.6, 1.6), 3)
+        by_cv = self.rng.choice(["lognormal", "gamma", "weibull"])
+        by_p90 = self.rng.choice(["lognormal", "gamma", "weibull"])
+        below = self.rng.choice(["median", "p10"])
+        made = [
+            {by_cv: {"mean": say(x), "cv": cv}},
+            {by_p90: {below: say(round(0.7 * x, 4)), "p90": say(high)}},
+            {"uniform": {"low": say(low), "high": say(high)}},
+            {"triangular": {"low": say(low), "mode": say(x), "high": say(high)}},
+            {"pert": {"low": say(low), "mode": say(x), "high": say(high)}},
+            {"values": {str(say(low)): 0.25, str(say(x)): 0.45, str(say(high)): 0.3}},
+            {"empirical": [say(low), say(x), say(x), say(high)]},
+        ]
+        return self.rng.choice(made)
+
+    def variable(self, centre: float, unit: str = "") -> Any:
+        """A lag or a size: a figure, a distribution, or one with an uncertain centre."""
+        plain = f"{round(centre, 3)} {unit}" if unit else round(centre, 2)
+        kind = self.rng.choice(["plain", "fixed", "spread", "spread", "spread", "about", "about"])
+        if kind == "plain":
+            return plain
+        if kind == "fixed":
+            return {"fixed": {"value": plain}}
+        if kind == "spread":
+            return self.distribution(centre, spread=0.7, unit=unit)
+        about = self.distribution(centre, spread=0.3, unit=unit)
+        family = self.rng.choice(["lognormal", "gamma", "weibull", "fixed"])
+        key = {"fixed": "value", "lognormal": self.rng.choice(["mean", "median"])}.get(family)
+        key = key or "mean"
+        return {family: {key: about} if family == "fixed" else {key: about, "cv": 0.6}}
+
+    def lag(self) -> Any:
+        """A cycle lag, from nothing to about half the horizon."""
+        if self.maybe(0.25):
+            counts = sorted(self.rng.sample(range(5), 3))
+            return {"periods": dict(zip(map(str, counts), [0.5, 0.2, 0.3], strict=True))}
+        days = self.rng.choice([0.03, 0.1, 0.2, 0.4]) * self.horizon_days
+        unit, length = self.rng.choice([("days", 1), ("weeks", 7), ("months", 365.25 / 12)])
+        return self.variable(days / length, unit)
+
+    # --- parts --------------------------------------------------------------------------------
+
+    def _channel(self, name: str) -> dict:
+        made: dict[str, Any] = {"leads": self._leads()}
+        if "mean" in made["leads"]:
+            if self.maybe(0.4):
+                made["dispersion"] = self.positive(0.3)
+            if self.maybe():
+                months = self.rng.sample(MONTHS, 5)
+                made["seasonality"] = {m: self.positive(self.between(0.5, 1.6)) for m in months}
+            if self.maybe():
+                per = self.rng.choice(["month", "quarter", "year", "week", "day"])
+                days = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}[per]
+                amount = max(-0.8, round(self.between(-0.4, 0.6) * days / self.horizon_days, 6))
+                spread = {"uniform": {"low": amount - 0.001, "high": amount + 0.001}}
+                made["growth"] = {"amount": self.rng.choice([amount, spread]), "per": per}
+        if self.maybe(0.7):
+            amount = self.positive(self.between(50, 500))
+            per = self.rng.choice(["day", "week", "month", "quarter", "year"])
+            made["cost"] = {"fixed": {"amount": amount, "per": per}}
+            made["cost"]["per_lead"] = self.positive(self.between(5, 50))
+        if name != "c0" and self.maybe(0.3):
+            made["enters"] = self.rng.choice(self.stages)
+        return made
+
+    def _leads(self) -> dict:
+        per = self.rng.choice(["day", "week", "month", "month", "quarter", "year"])
+        days = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}[per]
+        each = LEADS / len(self.channels) * days / self.horizon_days
+        many = self.rng.choice([1, 1, 2, 3])
+        then = {"then": self.rng.choice(["repeat", "last", "zero"])} if many > 1 else {}
+        factors = [self.between(0.2, 1.8) for _ in range(many)]
+        if self.maybe(0.25):
+            counts = [max(0, round(each * factor)) for factor in factors]
+            return {"fixed": counts if many > 1 else counts[0], "per": per, **then}
+        figures = [self.positive(each * f) for i, f in enumerate(factors)]
+        return {"mean": figures if many > 1 else figures[0], "per": per, **then}
+
+    def _segments(self, journey: dict, products: dict) -> dict:
+        weights = [self.between(0.2, 1.0) for _ in self.segments]
+        made = {}
+        for name, weight in zip(self.segments, weights, strict=True):
+            made[name] = {"share": round(weight / sum(weights), 9)}
+        # what rounding left over goes to the first one
+        over = sum(s["share"] for s in made.values()) - 1.0
+        first = made[self.segments[0]]
+        first["share"] = round(first["share"] - over, 9)
+        if self.maybe(0.3) and len(self.segments) > 1:
+            mean = first["share"]
+            spread = 0.3 * min(mean, 1 - mean)
+            ends = {"low": round(mean - spread, 9), "high": round(mean + spread, 9)}
+            first["share"] = {"uniform": ends}
+        for name in self.segments:
+            self._override(made[name], journey, products)
+        return made
+
+    def _override(self, thing: dict, journey: dict, products: dict) -> None:
+        """Let a channel or segment differ in one way and in one size."""
+        if self.maybe(0.4):
+            stage = self.rng.choice(self.stages)
+            target = self.rng.choice([t for t in journey[stage] if t != "dirichlet"])
+            way = journey[stage][target]
+            differs: dict[str, Any] = {}
+            if "conversion" in way and self.maybe(0.7):
+                differs["conversion"] = self.share(self.between(0.05, 0.2))
+            if not differs and "within" not in way:
+                differs["lag"] = self.lag()
+            if differs:
+                thing["journey"] = {stage: {target: differs}}
+        if products and self.maybe(0.3):
+            product = self.rng.choice(self.products)
+            size = self.variable(self.between(10, 300))
+            thing["products"] = {product: {"size": size}}
+
+    def _stage(self, i: int) -> dict:
+        """Ways from a stage: always to the next one, perhaps past it, back, or slowly to lost."""
+        stage = self.stages[i]
+        onward = self.stages[i + 1] if i + 1 < len(self.stages) else "won"
+        others = [t for t in [*self.stages, "won"] if t != onward]
+        more = self.rng.sample(others, min(len(others), self.rng.choice([0, 1, 1, 2])))
+        if self.maybe(0.2):
+            return self._together(stage, [onward, *more])
+        made: dict[str, Any] = {}
+        for target in [onward, *more]:
+            way: dict[str, Any] = {}
+            centre = self.between(0.15, 0.26) * (1.3 if target == onward else 0.8)
+            alone = not any("share_of_rest" in w for w in made.values())
+            if target != onward and alone and self.maybe():
+                way["share_of_rest"] = self.share(centre)
+            if not way:
+                way["conversion"] = self.share(centre)
+            if self.maybe(0.85):
+                way["lag"] = self.lag()
+            self._count_within(way)
+            made[target] = way
+        if self.maybe(0.35):
+            made["lost"] = {"lag": self.lag()}
+            if self.maybe(0.3):
+                made["lost"]["conversion"] = self.between(0.02, 0.1)
+        return made
+
+    def _count_within(self, way: dict) -> None:
+        """Sometimes count a conversion within a time in which some 60% of the lags end."""
+        lag = way.get("lag")
+        if "conversion" not in way or not isinstance(lag, dict) or self.maybe(0.5):
+            return
+        (family, body), *_ = lag.items()
+        centre = body.get("mean") if isinstance(body, dict) else None
+        if family not in ("lognormal", "gamma", "weibull") or centre is None:
+            return
+        if isinstance(centre, dict):
+            # an uncertain mean: a time that nearly all lags of nearly all runs end in
+            way["within"] = f"{round(3 * self.horizon_days)} days"
+            return
+        amount, unit = centre.split()
+        way["within"] = f"{round(1.2 * float(amount), 3)} {unit}"
+
+    def _together(self, stage: str, targets: list[str]) -> dict:
+        counts: dict[str, float] = {t: self.rng.choice([2, 6, 15]) for t in targets}
+        if stage in counts:
+            counts[stage] = 1
+        made: dict[str, Any] = {"dirichlet": {**counts, "lost": self.rng.choice([10, 20])}}
+        for target in targets:
+            made[target] = {"lag": self.lag()}
+        if self.maybe(0.3):
+            made["lost"] = {"lag": self.lag()}
+        return made
+
+    def _products(self) -> dict:
+        made = {}
+        left = 1.0
+        for i, name in enumerate(self.products):
+            last = i == len(self.products) - 1
+            mix = round(left, 6) if last else round(left * self.between(0.2, 0.8), 6)
+            left -= mix
+            size = self.variable(self.between(10, 300))
+            made[name] = {"mix": mix, "size": size}
+        if len(made) > 1 and self.maybe(0.4):
+            mix = made["p0"]["mix"]
+            ends = {"low": round(0.6 * mix, 9), "high": round(1.4 * mix, 9)}
+            if ends["high"] < 1.0:
+                made["p0"]["mix"] = {"uniform": ends}
+        return made
+
+    # --- what spans the scenario --------------------------------------------------------------
+
+    def _change(self, made: dict) -> dict:
+        day = self.start + dt.timedelta(self.rng.randrange(0, int(0.7 * self.horizon_days)))
+        if self.maybe(0.4) and day.replace(day=1) >= self.start:
+            day = day.replace(day=1)  # where a month begins
+        options = self._changeable(made)
+        chosen = self.rng.sample(options, min(len(options), self.rng.choice([1, 2, 3])))
+        values: dict[str, Any] = {}
+        for option in chosen:
+            values.update(option())
+        return {"from": day.isoformat(), "set": values}
+
+    def _changeable(self, made: dict) -> list[Callable[[], dict[str, Any]]]:
+        """What a change may set: functions that give paths with new values."""
+        options = [lambda: {"market": self.positive(self.between(0.6, 1.5))}]
+        for name, channel in made["channels"].items():
+            options.append(partial(self._change_channel, f"channels.{name}", channel))
+        for stage, ways in made["journey"].items():
+            named = [target for target in ways if target != "dirichlet"]
+            options += [
+                partial(self._change_way, f"journey.{stage}.{target}", ways[target])
+                for target in named
+            ]
+        if len(made.get("segments", {})) > 1:
+            options.append(
+                partial(self._change_pair, made, "segments.{}.share", *self.segments[:2])
+            )
+        if len(self.products) > 1:
+            options.append(partial(self._change_pair, made, "products.{}.mix", *self.products[:2]))
+        if self.products:
+            path = f"products.{self.products[0]}.size"
+            options.append(lambda: {path: self.variable(self.between(10, 300))})
+        return options
+
+    def _change_channel(self, path: str, channel: dict) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if "growth" in channel:
+            values[f"{path}.growth.amount"] = self.between(0.0, 0.01)
+        if "dispersion" in channel:
+            values[f"{path}.dispersion"] = self.between(0.0, 0.8)
+        if "seasonality" in channel:
+            values[f"{path}.seasonality"] = {self.rng.choice(MONTHS): self.between(0.4, 2.0)}
+        if not values:  # what else there is stands beside a mean only, so leads cannot be fixed
+            values[f"{path}.leads"] = self._leads()
+        if "cost" in channel:
+            values[f"{path}.cost.per_lead"] = self.between(5, 80)
+            values[f"{path}.cost.fixed"] = {"amount": self.between(5, 80), "per": "week"}
+        return values
+
+    def _change_way(self, path: str, way: dict) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        if "conversion" in way:
+            values[f"{path}.conversion"] = self.share(self.between(0.03, 0.2))
+        elif "share_of_rest" in way:
+            values[f"{path}.share_of_rest"] = self.share(self.between(0.1, 0.4))
+        if "within" not in way and (not values or self.maybe()):
+            values[f"{path}.lag"] = self.lag()
+        return values
+
+    def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
+        """Move a part of one share to another, where both are plain numbers."""
+        section, _, key = path.split(".")
+        part = made[section]
+        if isinstance(part[one][key], dict) or isinstance(part[other][key], dict):
+            return {}
+        total = part[one][key] + part[other][key]
+        first = round(total * self.between(0.1, 0.9), 9)
+        return {path.format(one): first, path.format(other): round(total - first, 9)}
+
+    def correlations(self, paths: list[str]) -> list[dict]:
+        """Correlate up to three assumptions, none so much that they contradict each other."""
+        chosen = self.rng.sample(paths, min(3, len(paths)))
+        return [
+            {"between": [one, other], "rank": self.between(-0.65, 0.65)}
+            for one, other in itertools.pairwise(chosen)
+        ]
