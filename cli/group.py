@@ -57,8 +57,7 @@ class LazyGroup(click.Group):
         except BrokenPipeError:
             code = _hang_up()
         except click.ClickException as error:
-            error.show()
-            code = error.exit_code
+            code = _complain(error)
         except (click.exceptions.Abort, KeyboardInterrupt):
             code = tell()
         except Exception as error:
@@ -72,6 +71,18 @@ def _hang_up() -> int:
     return FAILED
 
 
+def _complain(error: click.ClickException) -> int:
+    """Say in one line what was wrong with what was typed; gives the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "forecast"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    click.echo(f"{command}: {message}. See {command} --help.", err=True)
+    return error.exit_code
+
+
 def _explain(error: Exception) -> int:
     """Say in plain lines what went wrong; gives the exit code."""
     kind = type(error).__name__
@@ -83,6 +94,10 @@ def _explain(error: Exception) -> int:
         return FAILED
     if os.environ.get(DEBUG):
         raise error
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"forecast: {where}{error.strerror or error}.", err=True)
+        return FAILED
     if isinstance(error, MemoryError):
         click.echo("Not enough memory for so many runs. Lower --runs.", err=True)
         return FAILED

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-PATIENCE_SECONDS = 0.6
+PATIENCE_SECONDS = 0.4
 INTERRUPTED = 130
 
 _writing: list[Path] = []  # results that are being written
@@ -30,6 +30,7 @@ def stop_at_once() -> None:
     theirs.setblocking(False)
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _unraisable
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 
@@ -49,6 +50,12 @@ def tell() -> int:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     raise KeyboardInterrupt
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Python could not raise KeyboardInterrupt where it was: say nothing, the watch will end us."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def _watch(ours: socket.socket, theirs: socket.socket) -> None:  # noqa: ARG001

@@ -25,7 +25,7 @@ SHOW_AFTER_SECONDS = 0.5
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(document, indent=1, ensure_ascii=not drawable(), allow_nan=False))
 
 
 def columns() -> int:
@@ -50,7 +50,7 @@ def drawable() -> bool:
 _ASCII = str.maketrans(
     {
         "├": "|", "└": "`", "│": "|", "─": "-", "━": "=", "╺": "=", "╸": "=", "●": "o", "▶": ">",
-        "↺": "@", "≥": ">=", "±": "+-", "✓": "+", "✗": "x", "≈": "~", "→": "->", "–": "-",
+        "↺": "@", "≥": ">=", "±": "+-", "✓": "+", "✗": "x", "≈": "~", "→": "->", "←": "<-", "–": "-",
         "·": ".", "×": "x", "…": "...",
     }
 )  # fmt: skip

@@ -21,6 +21,7 @@ from forecast.scenario.reader import build_scenario
 from forecast.scenario.uncertain import uncertain_numbers
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 LEADS = 40  # to expect of all channels in a run, before seasons, growth and market
 
 
@@ -134,13 +135,13 @@ class _Maker:
             return round(centre, 6)
         low, high = round(0.5 * centre, 6), round(min(1.6 * centre, 0.99), 6)
         n = self.rng.choice([200, 500])
+        three = self.rng.choice(["triangular", "pert"])
         return self.rng.choice(
             [
                 {"beta": {"won": round(n * centre, 3), "lost": round(n * (1 - centre), 3)}},
                 {"beta": {"mean": round(centre, 6), "cv": 0.08}},
-                {"pert": {"low": low, "mode": round(centre, 6), "high": high}},
+                {three: {"low": low, "mode": round(centre, 6), "high": high}},
                 {"uniform": {"low": low, "high": high}},
-                {"triangular": {"low": low, "mode": round(centre, 6), "high": high}},
                 {"values": {str(low): 0.3, str(high): 0.7}},
             ]
         )
@@ -150,19 +151,17 @@ class _Maker:
         x = round(centre, 4)
         low, high = round(0.4 * x, 4), round(1.9 * x, 4)
 
-        def say(value: float) -> Any:
-            return f"{value:.4f} {unit}" if unit else value
-
+        say = (lambda value: f"{value:.4f} {unit}") if unit else float
         cv = round(spread * self.rng.uniform(0.6, 1.6), 3)
         by_cv = self.rng.choice(["lognormal", "gamma", "weibull"])
         by_p90 = self.rng.choice(["lognormal", "gamma", "weibull"])
+        three = self.rng.choice(["triangular", "pert"])
         below = self.rng.choice(["median", "p10"])
         made = [
             {by_cv: {"mean": say(x), "cv": cv}},
             {by_p90: {below: say(round(0.7 * x, 4)), "p90": say(high)}},
             {"uniform": {"low": say(low), "high": say(high)}},
-            {"triangular": {"low": say(low), "mode": say(x), "high": say(high)}},
-            {"pert": {"low": say(low), "mode": say(x), "high": say(high)}},
+            {three: {"low": say(low), "mode": say(x), "high": say(high)}},
             {"values": {str(say(low)): 0.25, str(say(x)): 0.45, str(say(high)): 0.3}},
             {"empirical": [say(low), say(x), say(x), say(high)]},
         ]
@@ -204,14 +203,14 @@ class _Maker:
                 months = self.rng.sample(MONTHS, 5)
                 made["seasonality"] = {m: self.positive(self.between(0.5, 1.6)) for m in months}
             if self.maybe():
-                per = self.rng.choice(["month", "quarter", "year", "week", "day"])
-                days = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}[per]
-                amount = max(-0.8, round(self.between(-0.4, 0.6) * days / self.horizon_days, 6))
+                per = self.rng.choice([*DAYS])
+                total = self.between(-0.4, 0.6) * DAYS[per] / self.horizon_days
+                amount = max(-0.8, round(total, 6))
                 spread = {"uniform": {"low": amount - 0.001, "high": amount + 0.001}}
                 made["growth"] = {"amount": self.rng.choice([amount, spread]), "per": per}
         if self.maybe(0.7):
             amount = self.positive(self.between(50, 500))
-            per = self.rng.choice(["day", "week", "month", "quarter", "year"])
+            per = self.rng.choice([*DAYS])
             made["cost"] = {"fixed": {"amount": amount, "per": per}}
             made["cost"]["per_lead"] = self.positive(self.between(5, 50))
         if name != "c0" and self.maybe(0.3):
@@ -219,14 +218,15 @@ class _Maker:
         return made
 
     def _leads(self) -> dict:
-        per = self.rng.choice(["day", "week", "month", "month", "quarter", "year"])
-        days = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}[per]
-        each = LEADS / len(self.channels) * days / self.horizon_days
+        fixed = self.maybe(0.25)
+        # an exact count below 1 would be nothing at all
+        per = self.rng.choice(["month", "month", "quarter", "year"] if fixed else [*DAYS])
+        each = LEADS / len(self.channels) * DAYS[per] / self.horizon_days
         many = self.rng.choice([1, 1, 2, 3])
         then = {"then": self.rng.choice(["repeat", "last", "zero"])} if many > 1 else {}
         factors = [self.between(0.2, 1.8) for _ in range(many)]
-        if self.maybe(0.25):
-            counts = [max(0, round(each * factor)) for factor in factors]
+        if fixed:
+            counts = [max(1, round(each * factor)) for factor in factors]
             return {"fixed": counts if many > 1 else counts[0], "per": per, **then}
         figures = [self.positive(each * f) for i, f in enumerate(factors)]
         return {"mean": figures if many > 1 else figures[0], "per": per, **then}
@@ -295,20 +295,11 @@ class _Maker:
         return made
 
     def _count_within(self, way: dict) -> None:
-        """Sometimes count a conversion within a time in which some 60% of the lags end."""
+        """Sometimes count a conversion within a time in which most of the lags end."""
         lag = way.get("lag")
-        if "conversion" not in way or not isinstance(lag, dict) or self.maybe(0.5):
-            return
-        (family, body), *_ = lag.items()
-        centre = body.get("mean") if isinstance(body, dict) else None
-        if family not in ("lognormal", "gamma", "weibull") or centre is None:
-            return
-        if isinstance(centre, dict):
-            # an uncertain mean: a time that nearly all lags of nearly all runs end in
-            way["within"] = f"{round(3 * self.horizon_days)} days"
-            return
-        amount, unit = centre.split()
-        way["within"] = f"{round(1.2 * float(amount), 3)} {unit}"
+        whole = isinstance(lag, dict) and "periods" in lag
+        if "conversion" in way and lag is not None and not whole and self.maybe(0.4):
+            way["within"] = f"{round(self.between(0.3, 0.7) * self.horizon_days)} days"
 
     def _together(self, stage: str, targets: list[str]) -> dict:
         counts: dict[str, float] = {t: self.rng.choice([2, 6, 15]) for t in targets}

@@ -21,7 +21,7 @@ BAD = Path(__file__).parent / "bad"
 GOOD = Path(__file__).parent.parent / "scenarios"
 LONGEST_SECONDS = 2.0
 SHAPE = re.compile(
-    r"(?P<file>.+?):(?P<line>[1-9][0-9]*): (?P<path>\S+): (?P<got>got .+); must be .+\. .*[^ .]\."
+    r"(?P<file>.+?):(?P<line>[1-9][0-9]*): (?P<path>\S.*?): (?P<got>got .+); must be .+\. .*[^ .]\."
 )
 WITHOUT_COMMENT = {
     "byte-order-mark": [(1, "(file)", "a byte-order mark (BOM) of UTF-8")],
@@ -37,10 +37,10 @@ WITH_MORE = {"yaml-bomb"}
 
 def faults_of(path: str | Path, sets: dict[str, str] | None = None) -> list[str]:
     """The lines of a refusal, which must come soon and be in the one shape of all of them."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ScenarioError) as caught:
         read_scenario(path, sets or {})
-    assert time.perf_counter() - began < LONGEST_SECONDS
+    assert time.process_time() - began < LONGEST_SECONDS
     lines = str(caught.value).split("\n")
     assert lines == [str(fault) for fault in caught.value.faults]
     for line in lines:
@@ -149,7 +149,7 @@ def test_a_hundred_thousand_channels(tmp_path: Path) -> None:
 def test_a_list_of_a_hundred_thousand_figures(tmp_path: Path) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(BASE.replace("120", f"[{'1, ' * 90_000}1]"), encoding="utf-8")
-    assert "got 90,001 of them" in faults_of(path)[0]
+    assert "got a list of 90,001" in faults_of(path)[0]
 
 
 SETS = {

@@ -188,10 +188,8 @@ def test_exp_and_log_are_within_two_units():
     exact = np.log(np.abs(near))
     assert out[1][exact == 0] == pytest.approx(0, abs=0)
     assert np.max(np.abs(out[1] - exact)[exact != 0] / np.abs(exact)[exact != 0]) < 5e-16
-    ends = np.array([-1e9, 1e9])
-    out = np.zeros((2, 2))
-    elementary(ends, out)
-    assert out[0] == pytest.approx(np.exp([-708.0, 709.0]), rel=1e-15)
+    elementary(np.array([-1e9, 1e9]), out)
+    assert out[0, :2] == pytest.approx(np.exp([-708.0, 709.0]), rel=1e-15)
 
 
 def test_normal_quantile_is_accurate_in_both_tails():

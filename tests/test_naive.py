@@ -23,10 +23,12 @@ from naive import Naive
 from scenario_maker import random_scenario_text, read_text
 
 import forecast
+from forecast.engine import tables
+from forecast.engine.assumptions import Values
+from forecast.scenario.calendar import Calendar
 
 FALSE_ALARM = 1e-6  # of this file, the long tests included
 COMPARISONS = 400  # more than it makes
-RUNS = 2**14
 SCREEN = 5.0  # standard errors below which the bound cannot fail anyway
 EVERYDAY, LONG = 25, 300
 VARIABLES = ["leads", "entered", "deals", "bookings", "revenue", "spend", "open", "assumption"]
@@ -37,7 +39,7 @@ Arrays = dict[str, np.ndarray]  # variable -> (run, ...)
 # --- runs -------------------------------------------------------------------------------------
 
 
-def engine_arrays(scenario, runs: int = RUNS, seed: int = 1) -> Arrays:
+def engine_arrays(scenario, runs: int, seed: int = 1) -> Arrays:
     """Simulate with the engine."""
     data = forecast.simulate(scenario, runs=runs, seed=seed)
     return {name: data[name].values for name in VARIABLES}
@@ -137,6 +139,7 @@ class Comparison:
             if name.startswith("total"):
                 values = np.concatenate([engine[name], naive[name]])
                 cuts = np.unique(np.quantile(values, np.linspace(0.001, 0.999, 30), method="lower"))
+                cuts = cuts * (1 + 1e-9) + 1e-9  # what is equal but for rounding stays together
                 a, b = (f[name][:, None] <= cuts for f in (engine, naive))
                 self._screen(f"distribution of {name}", a.astype(float), b.astype(float))
 
@@ -202,10 +205,10 @@ def check_conserved(arrays: Arrays) -> None:
     np.testing.assert_array_equal(arrays["revenue"], arrays["bookings"])
 
 
-def disagreements(seed: int, naive_runs: int) -> list[str]:
-    """Compare both simulators on one random scenario."""
-    scenario = read_text(random_scenario_text(seed))
-    engine, naive = engine_arrays(scenario), naive_arrays(scenario, naive_runs)
+def disagreements(text: str, naive_runs: int, runs: int = 2**13) -> list[str]:
+    """Compare both simulators on one scenario."""
+    scenario = read_text(text)
+    engine, naive = engine_arrays(scenario, runs), naive_arrays(scenario, naive_runs)
     check_conserved(engine)
     check_conserved(naive)
     return Comparison(engine, naive).alarms()
@@ -213,10 +216,156 @@ def disagreements(seed: int, naive_runs: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(EVERYDAY))
 def test_agrees_with_a_naive_simulator(seed: int) -> None:
-    assert disagreements(seed, naive_runs=400) == []
+    assert disagreements(random_scenario_text(seed), naive_runs=400) == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(EVERYDAY, EVERYDAY + LONG))
 def test_agrees_with_a_naive_simulator_at_length(seed: int) -> None:
-    assert disagreements(seed, naive_runs=2_000) == []
+    assert disagreements(random_scenario_text(seed), naive_runs=2_000, runs=2**15) == []
+
+
+HEAD = "name: Corner\nstart: {}\nhorizon: {}\nperiod: {}\n"
+WAYS = "{won: {conversion: 40%, lag: {gamma: {mean: 20 days, cv: 0.5}}}, lost: {lag: 10 days}}"
+TEN = "channels: {a: {leads: {mean: 10, per: month}}}\n"
+CORNERS = {
+    "exact counts of a unit that began before the start and ends beyond the horizon": (
+        HEAD.format("2027-04-23", "42 days", "day")
+        + "channels: {a: {leads: {fixed: 65, per: quarter}}}\n"
+        + f"journey: {{lead: {WAYS}}}"
+    ),
+    "exact counts that become random within a unit": (
+        HEAD.format("2027-02-11", "3 quarters", "month")
+        + "channels: {a: {leads: {fixed: 34, per: quarter}}}\n"
+        + f"journey: {{lead: {WAYS}}}\n"
+        + "changes: [{from: 2027-05-20, set: {channels.a.leads: {mean: 5, per: week}}}]"
+    ),
+    "conversion and lag that change together within a period": (
+        HEAD.format("2027-02-11", "3 quarters", "month")
+        + TEN
+        + f"journey: {{lead: {WAYS}}}\n"
+        + "changes: [{from: 2027-05-20, set: {journey.lead.won.conversion: 90%, "
+        + "journey.lead.won.lag: {periods: {1: 1}}}}]"
+    ),
+    "an uncertain figure that comes back after a change": (
+        HEAD.format("2027-01-01", "3 quarters", "month")
+        + "channels: {a: {leads: {mean: {gamma: {mean: 10, cv: 0.3}}, per: month}}}\n"
+        + f"journey: {{lead: {WAYS}}}\n"
+        + "changes: [{from: 2027-03-01, set: {channels.a.leads.mean: {gamma: {mean: 20, cv: 1}}}},"
+        + "{from: 2027-07-10, set: {channels.a.leads.mean: {gamma: {mean: 10, cv: 0.3}}}}]"
+    ),
+    "a loop through which items run many times in a period": (
+        HEAD.format("2027-01-11", "2 quarters", "month")
+        + TEN
+        + "journey: {lead: {talk: {conversion: 90%}}, "
+        + "talk: {lead: {conversion: 90%, lag: 3 days}, won: {conversion: 10%, lag: 5 days}}}"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", CORNERS.values(), ids=CORNERS)
+def test_agrees_in_the_corners(text: str) -> None:
+    assert disagreements(text, naive_runs=400) == []
+
+
+# --- that the comparison can fail ---------------------------------------------------------------
+
+BASE = """
+name: Base
+start: 2027-01-16
+horizon: 9 months
+fiscal_year_start: february
+channels:
+  web:
+    leads: {mean: {gamma: {mean: 5, cv: 0.3}}, per: month}
+    dispersion: 0.4
+    seasonality: {mar: 1.6, jun: 0.5}
+    growth: 8% per month
+    cost: {fixed: 100 per month, per_lead: 10}
+  list: {leads: {fixed: [20, 8], per: quarter, then: repeat}}
+segments:
+  small: {share: 60%}
+  large: {share: 40%, journey: {talk: {won: {lag: {periods: {1: 1}}}}}}
+journey:
+  lead:
+    talk: {conversion: 50%, lag: {gamma: {mean: 20 days, cv: 0.7}}}
+    later: {share_of_rest: 60%, lag: 10 days}
+  later:
+    talk:
+      conversion: 40%
+      within: 2 months
+      lag: {lognormal: {mean: {gamma: {mean: 40 days, cv: 0.3}}, cv: 0.9}}
+  talk:
+    won: {conversion: {beta: {won: 12, lost: 18}}, lag: {periods: {0: 0.2, 1: 0.5, 2: 0.3}}}
+    lost: {lag: 1 month}
+products:
+  small: {mix: 70%, size: {lognormal: {mean: 100, cv: 0.8}}}
+  large: {mix: 30%, size: 300}
+market: {lognormal: {mean: 1, cv: 30%}}
+correlation: [{between: [channels.web.leads.mean, journey.talk.won.conversion], rank: 0.8}]
+changes: [{from: 2027-05-16, set: {journey.lead.talk.conversion: 80%}}]
+"""
+
+FAULTS = {
+    "a conversion is 10% higher": ("talk: {conversion: 50%", "talk: {conversion: 55%"),
+    "the changes are ignored": (BASE[BASE.index("changes:") :], ""),
+    "a change comes at the month's end": ("from: 2027-05-16", "from: 2027-06-01"),
+    "the dispersion is ignored": ("dispersion: 0.4", "dispersion: 0"),
+    "the season is ignored": ("mar: 1.6, jun: 0.5", "mar: 1"),
+    "growth is by the quarter": ("growth: 8% per month", "growth: 8% per quarter"),
+    "the correlation is ignored": ("rank: 0.8", "rank: 0"),
+    "within is ignored": ("within: 2 months", "within: 99 months"),
+    "lost items leave at once": ("lost: {lag: 1 month}", "lost: {lag: 0 days}"),
+    "a segment's override is ignored": (
+        ", journey: {talk: {won: {lag: {periods: {1: 1}}}}}",
+        "",
+    ),
+    "sizes do not vary": ("{lognormal: {mean: 100, cv: 0.8}}", "100"),
+    "the mix is off": ("{mix: 70%, size", "{mix: 60%, size"),
+    "costs of a lead are off": ("per_lead: 10", "per_lead: 11"),
+}
+
+
+@pytest.fixture(scope="module")
+def naive_base() -> Arrays:
+    return naive_arrays(read_text(BASE), runs=2_000)
+
+
+@pytest.mark.parametrize(("right", "wrong"), FAULTS.values(), ids=FAULTS)
+def test_notices_a_fault(naive_base: Arrays, right: str, wrong: str) -> None:
+    assert BASE.count(right) == 1
+    text = BASE.replace(right, wrong)
+    text = text.replace("{mix: 30%", "{mix: 40%") if "mix: 60%" in text else text
+    scenario = read_text(text)
+    assert Comparison(engine_arrays(scenario, 2**13), naive_base).alarms() != []
+
+
+def test_raises_no_alarm_without_a_fault(naive_base: Arrays) -> None:
+    assert Comparison(engine_arrays(read_text(BASE), 2**13), naive_base).alarms() == []
+
+
+def test_notices_assumptions_of_other_runs(naive_base: Arrays) -> None:
+    arrays = engine_arrays(read_text(BASE), 2**13)
+    arrays["assumption"] = np.roll(arrays["assumption"], 1, axis=0)
+    assert Comparison(arrays, naive_base).alarms() != []
+
+
+def test_notices_that_centres_do_not_matter(naive_base: Arrays, monkeypatch) -> None:
+    monkeypatch.setattr(Values, "factor", lambda *_: None)
+    assert Comparison(engine_arrays(read_text(BASE), 2**13), naive_base).alarms() != []
+
+
+def test_notices_lags_that_begin_with_the_month(naive_base: Arrays, monkeypatch) -> None:
+    monkeypatch.setattr(Calendar, "first_offset", 0.0)
+    assert Comparison(engine_arrays(read_text(BASE), 2**13), naive_base).alarms() != []
+
+
+def test_notices_lags_one_period_late(naive_base: Arrays, monkeypatch) -> None:
+    right = tables.lag_chances
+
+    def late(*given: object) -> np.ndarray:
+        chances = right(*given)
+        return np.column_stack([0 * chances[:, 0], chances[:, :-2], chances[:, -2:].sum(axis=1)])
+
+    monkeypatch.setattr(tables, "lag_chances", late)
+    assert Comparison(engine_arrays(read_text(BASE), 2**13), naive_base).alarms() != []

@@ -18,16 +18,40 @@ ROOT = Path(__file__).parent.parent
 GOOD = [*sorted((ROOT / "scenarios").glob("*.yaml")), ROOT / "forecast/scenario/starter.yaml"]
 BAD = ROOT / "tests" / "bad"
 # Wrong in their structure, not only in what goes together.
-STRUCTURE = """
-    alias unknown-channel-key unknown-top-key unknown-parameter unknown-distribution missing-journey
-    misspelled-required-key channel-without-leads empty-channels mean-and-fixed unknown-then
-    unknown-period unknown-per no-such-file norway-as-conversion sexagesimal boolean-volume
-    lag-without-unit lag-without-unit-inside cost-without-a-time mixed-parameters two-distributions
-    extends-with-extra-keys scenario-is-true top-level-list change-without-a-day
-    goal-quarter-the-wrong-way-round horizon-without-a-unit override-that-is-no-mapping
-    distribution-without-parameters empirical-unknown-key start-in-american-order
-    horizon-10000-quarters-of-what uncertain-spread-of-a-lag decimal-comma
-""".split()
+STRUCTURE = [
+    "unknown-channel-key",
+    "unknown-top-key",
+    "unknown-parameter",
+    "unknown-distribution",
+    "missing-journey",
+    "misspelled-required-key",
+    "channel-without-leads",
+    "empty-channels",
+    "mean-and-fixed",
+    "unknown-then",
+    "unknown-period",
+    "unknown-per",
+    "norway-as-conversion",
+    "sexagesimal",
+    "boolean-volume",
+    "lag-without-unit",
+    "lag-without-unit-inside",
+    "cost-without-a-time",
+    "mixed-parameters",
+    "two-distributions",
+    "extends-with-extra-keys",
+    "scenario-is-true",
+    "top-level-list",
+    "change-without-a-day",
+    "goal-quarter-the-wrong-way-round",
+    "horizon-without-a-unit",
+    "override-that-is-no-mapping",
+    "distribution-without-parameters",
+    "empirical-unknown-key",
+    "start-in-american-order",
+    "uncertain-spread-of-a-lag",
+    "decimal-comma",
+]
 
 
 class Strings(yaml.BaseLoader):
@@ -91,12 +115,10 @@ def test_good_files_pass(
 
 
 @pytest.mark.parametrize("loader", [Strings, Numbers])
-@pytest.mark.parametrize("name", [name for name in STRUCTURE if (BAD / f"{name}.yaml").exists()])
+@pytest.mark.parametrize("name", STRUCTURE)
 def test_bad_files_do_not(
     validator: jsonschema.Draft202012Validator, name: str, loader: type[yaml.BaseLoader]
 ) -> None:
-    if name == "alias":
-        pytest.skip("refused while it is parsed")
     assert not validator.is_valid(load(BAD / f"{name}.yaml", loader))
 
 
@@ -104,6 +126,8 @@ def test_what_it_refuses_the_reader_refuses_too(
     validator: jsonschema.Draft202012Validator,
 ) -> None:
     for path in sorted(BAD.glob("*.yaml")):
+        if path.stem == "yaml-bomb":  # which explodes in this test's own parser
+            continue
         try:
             refused = not validator.is_valid(load(path, Strings))
         except (yaml.YAMLError, UnicodeDecodeError):

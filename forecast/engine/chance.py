@@ -76,7 +76,7 @@ def _chances(
 
 
 def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Floats:
-    """Chance of a new lead to count for a metric in each quarter: (row, channel, period, quarter)."""
+    """Chance of a new lead to count for a metric: (row, channel, period, quarter)."""
     plan = blueprint.plan
     quarters = len(blueprint.scenario.calendar.quarters)
     channels, periods = plan.fixed.shape
@@ -114,7 +114,7 @@ def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> 
 def _merged(
     fixed: np.ndarray[tuple[int], np.dtype[np.int64]], chances: Floats
 ) -> tuple[Floats, Floats]:
-    """Join cohorts of exact leads with the same chances: (row, cohort) chances, (cohort,) trials."""
+    """Join cohorts of exact leads of equal chances: (row, cohort) chances, (cohort,) trials."""
     used = np.flatnonzero(fixed)
     groups: dict[bytes, list[int]] = {}
     for i in used:

@@ -170,7 +170,7 @@ def _tied(draws: Draws, names: Sequence[str]) -> list[str]:
 
 
 def _can_integrate(draws: Draws, names: Sequence[str]) -> bool:
-    """Tell whether quadrature serves: few dimensions, no jumps in correlated ones, no long lists."""
+    """Tell whether quadrature serves: few dimensions, no tied ones with jumps, no long lists."""
     families = {name: draws.numbers[name].family for name in names}
     lists = [f for f in families.values() if isinstance(f, Listed)]
     return (

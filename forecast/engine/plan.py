@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +50,12 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([w.target for w in layout.ways], dtype=np.int64),
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.lag_of,
-        *_sizes(layout),
+        **_sizes(layout),
     )
     return Blueprint(layout, maker, plan)
 
 
-def _sizes(layout: Layout) -> tuple[NDArray[np.generic], ...]:
+def _sizes(layout: Layout) -> dict[str, NDArray[Any]]:
     """Family codes, parameters and listed values of the sizes, by group and variant."""
     groups, variants = layout.scenario.groups, layout.variants
     shape = len(groups), len(variants)
@@ -83,8 +84,15 @@ def _sizes(layout: Layout) -> tuple[NDArray[np.generic], ...]:
                     thresholds.append(threshold)
                     others.append(other)
                 first[g, v], count[g, v] = placed[family], len(family.values)
-    joined = (np.concatenate(values), np.concatenate(thresholds), np.concatenate(others))
-    return code, parameters, first, count, *joined
+    return {
+        "size_code": code,
+        "size_parameters": parameters,
+        "size_first": first,
+        "size_count": count,
+        "size_values": np.concatenate(values),
+        "size_threshold": np.concatenate(thresholds),
+        "size_other": np.concatenate(others),
+    }
 
 
 def make_keys(layout: Layout, seed: int) -> Keys:

@@ -179,4 +179,4 @@ def _largest_variance(chance: float) -> float:
     middle = (chance + z2 / 2) / (1 + z2)
     half = (z2 * (chance * (1 - chance) + z2 / 4)) ** 0.5 / (1 + z2)
     nearest = min(max(0.5, middle - half), middle + half)
-    return nearest * (1 - nearest)
+    return float(nearest * (1 - nearest))

@@ -98,7 +98,7 @@ class Simulator:
         assumptions = np.empty((runs, len(self.draws.names)))
 
         def one(first: int, count: int) -> int:
-            rows = Futures(*(array[first : first + count] for array in futures))
+            rows = Futures._make(array[first : first + count] for array in futures)
             assumptions[first : first + count] = self.into(first, rows)[0]
             return count
 

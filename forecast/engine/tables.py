@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +33,7 @@ class TableMaker:
         channels = scenario.channels
         means = [mean_leads(layout, c, values) for c in channels]
         shapes = [self._shape(c, values) for c in channels]
-        leads = [
-            by_version(
-                layout, lambda v, c=c: scenario.versions[v].channels[c].cost.per_lead, values
-            )
-            for c in channels
-        ]
+        leads = [self._lead_cost(c, values) for c in channels]
         return Tables(
             _stack(means),
             _stack(shapes),
@@ -46,7 +43,13 @@ class TableMaker:
             self._scale(values),
             _stack([spend_rate(layout, c, values) for c in channels]),
             _stack(leads),
-            *self._lag_tables(values),
+            **self._lag_tables(values),
+        )
+
+    def _lead_cost(self, channel: str, values: Values) -> Floats:
+        versions = self.layout.scenario.versions
+        return by_version(
+            self.layout, lambda v: versions[v].channels[channel].cost.per_lead, values
         )
 
     def _shape(self, channel: str, values: Values) -> Floats:
@@ -100,7 +103,7 @@ class TableMaker:
         versions = len(self.layout.scenario.versions)
         stacked = stack_rows(columns)
         by_version = stacked.reshape(len(stacked), versions, groups, items)
-        return np.einsum("rvgi,pv->rpgi", by_version, self.layout.weights)
+        return np.asarray(np.einsum("rvgi,pv->rpgi", by_version, self.layout.weights))
 
     def _scale(self, values: Values) -> Floats:
         layout = self.layout
@@ -113,7 +116,7 @@ class TableMaker:
         stacked = stack_rows(columns)
         return stacked.reshape(len(stacked), len(layout.scenario.groups), -1)
 
-    def _lag_tables(self, values: Values) -> tuple[NDArray[np.generic], ...]:
+    def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar
         parts = [
             lag_chances(lag, values, calendar.periods, calendar.period_days, offset)
@@ -129,9 +132,16 @@ class TableMaker:
         other = np.zeros((*chances.shape, 2), dtype=np.int64)
         crossover = np.zeros(len(chances), dtype=np.int64)
         build_rows(chances, cells.astype(np.int64), threshold, other, crossover)
-        step = (counts > 1).astype(np.int64)
-        rows = cells.astype(np.int64), chances, conditional(chances), threshold, other, crossover
-        return first, step, *rows
+        return {
+            "lag_first": first,
+            "lag_step": (counts > 1).astype(np.int64),
+            "lag_cells": cells.astype(np.int64),
+            "lag_chance": chances,
+            "lag_conditional": conditional(chances),
+            "lag_threshold": threshold,
+            "lag_other": other,
+            "lag_crossover": crossover,
+        }
 
 
 def conditional(chances: Floats, starts: NDArray[np.int64] | None = None) -> Floats:
@@ -141,7 +151,7 @@ def conditional(chances: Floats, starts: NDArray[np.int64] | None = None) -> Flo
     """
     bounds = starts if starts is not None else np.array([0, chances.shape[-1]])
     out = np.zeros_like(chances)
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         block = chances[..., begin:end]
         whole = block.sum(axis=-1, keepdims=True)
         # what is left counts from the block's own end where its cells are a whole, which keeps
@@ -205,7 +215,7 @@ def _by_phase(columns: list[Floats], weights: Floats) -> Floats:
     """Weight versions' (row, item) by phase: (row, phase, item)."""
     rows = max(len(c) for c in columns)
     stacked = np.stack([np.broadcast_to(c, (rows, c.shape[1])) for c in columns])
-    return np.einsum("vri,pv->rpi", stacked, weights)
+    return np.asarray(np.einsum("vri,pv->rpi", stacked, weights))
 
 
 def _stack(parts: list[Floats]) -> Floats:

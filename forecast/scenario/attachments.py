@@ -188,24 +188,26 @@ def _index(header: list[str], file: Text, column: Text) -> int:
 
 def _figure(cell: str, row: int, column: Text, unit: str | None) -> str:
     """Give the text of a cell as the scenario language writes it."""
-    text, place = cell.strip(), column.place
-    at = f"in row {row:,} of column {shown(column)}"
-    if not text:
-        mend = "Fill it in, or remove that row."
-        _refuse(place, f"a blank cell {at}", "a figure in every row", mend)
-    time = _is_time(place.path)
+    text = cell.strip()
     try:
-        if time and unit is None and _is_number(text):
-            must = "a time such as 10 days, or numbers with their unit"
-            mend = "Add unit: days (or weeks, or months) beside file and column."
-            _refuse(place, f"{text} {at}", must, mend)
-        if unit is not None or not time:
+        if not text:
+            mend = "Fill it in, or remove that row."
+            raise QuantityFault("a blank cell", "a figure", mend)
+        if not _is_time(column.place.path):
             number(text)
-            return text if unit is None else f"{text} {unit}"
+            return text
+        if unit is not None:
+            number(text)
+            text = f"{text} {unit}"
+        elif _is_number(text):
+            must = "a time such as 10 days, or a number with its unit"
+            mend = "Add unit: days (or weeks, or months) beside file and column."
+            raise QuantityFault(text, must, mend)
         duration_days(text)
         return text
     except QuantityFault as fault:
-        _refuse(place, f"{fault.got} {at}", f"{fault.must} in every row", fault.mend)
+        got = f"{fault.got} in row {row:,} of column {shown(column)}"
+        _refuse(column.place, got, f"{fault.must} in every row", fault.mend)
 
 
 def _is_number(text: str) -> bool:

@@ -75,7 +75,7 @@ def describe(node: Node) -> str:
     if isinstance(node, Nothing):
         return "nothing"
     if isinstance(node, Items):
-        return f"a list of {len(node)}" if node else "an empty list"
+        return f"a list of {len(node):,}" if node else "an empty list"
     if not node:
         return "an empty mapping"
     return f"the key{'s' if len(node) > 1 else ''} {listed(node)}"
@@ -313,12 +313,8 @@ class ListOf:
             return door.fault(node.place, describe(node), f"a list of {self.what}", mend)
         if not 1 <= len(node) <= self.most:
             mend = f"Give between 1 and {self.most:,} {self.what}."
-            return door.fault(
-                node.place,
-                f"{len(node):,} of them" if node else "an empty list",
-                f"a list of 1 to {self.most:,} {self.what}",
-                mend,
-            )
+            must = f"a list of 1 to {self.most:,} {self.what}"
+            return door.fault(node.place, describe(node), must, mend)
         return tuple(self.form.read(child, door) for child in node)
 
     def schema(self) -> Schema:

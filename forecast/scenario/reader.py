@@ -53,7 +53,7 @@ def build_scenario(document: Table) -> Scenario:
         versions=tuple(versions),
         goals=timing.read_goals(document, values, calendar, door),
         correlations=values["correlation"],
-        text=dump(document),
+        text="" if door.faults else dump(document),  # which takes long, and is then for nothing
     )
     for (doc, _), version in zip(dated, versions, strict=True):
         checks.check_version(doc, version, scenario, door)

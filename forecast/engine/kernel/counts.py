@@ -5,9 +5,9 @@ f'(z) / f(z) = sum_j h_j z^(j - 1),
 
     n p_n = sum_{j=1..n} h_j p_{n-j},
 
-where a Poisson count of mean m adds m to h_1, and a negative binomial one of mean m and shape r adds
-r (m / (r + m))^j to every h_j (Panjer 1981; De Pril 1989). All terms are positive, so that nothing
-cancels. Binomial counts, whose terms would alternate, are convolved.
+where a Poisson count of mean m adds m to h_1, and a negative binomial one of mean m and shape r
+adds r (m / (r + m))^j to every h_j (Panjer 1981; De Pril 1989). All terms are positive, so that
+nothing cancels. Binomial counts, whose terms would alternate, are convolved.
 """
 
 import math

@@ -112,7 +112,7 @@ def step(
     won = state.waiting[stages]
     entered[stages] += won
     entered[stages + 1] += state.waiting[stages + 1]
-    sell(plan, tables, size_mean, means, at, won)
+    sell(plan, tables, size_mean, means, at, float(won))
 
 
 @jit(inline=True)

@@ -3,7 +3,8 @@
 For an item that enters stage j in period t, with ways e of chance p_e and lags of k periods of
 chance l_e(k), the expected hits (entries of the wanted target) in quarter q are
 
-    hits(j, t, q) = sum_e p_e sum_k l_e(k) ([e leads to the target, t + k in q] + hits(e's target, t + k, q)):
+    hits(j, t, q) = sum_e p_e sum_k l_e(k) ([e leads to the target and t + k is in q]
+                                            + hits(e's end, t + k, q)):
 
 a chance where an item can enter the target once at most. Periods of the last phase all have the
 same response, so it is found once for them, by periods since entry; those before go by backward
@@ -179,7 +180,7 @@ def backward(
 def look_ahead(
     plan: Plan, tables: Tables, wanted: int, at: tuple[int, int, int, int], work: Work
 ) -> None:
-    """Add to base[j] the hits by the ways out of stage j, but for those of stages entered at once."""
+    """Add to base[j] the hits by the ways out of stage j, without stages entered at once."""
     row, g, t, j = at
     stages, periods, quarters = work.hits.shape
     phase = plan.phase_of[t]

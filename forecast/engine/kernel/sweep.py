@@ -49,7 +49,7 @@ def sweep(
 ) -> None:
     """Simulate the runs first_run, first_run + 1, ... into the rows of ``futures`` (zeroed)."""
     for row in range(len(futures.leads)):
-        one_run(plan, keys, tables, state, futures, row, np.int64(first_run) + row)
+        one_run(plan, keys, tables, state, futures, row, first_run + row)
 
 
 def new_state(plan: Plan, keys: Keys) -> State:
