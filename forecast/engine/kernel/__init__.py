@@ -27,12 +27,14 @@ _UNUSED_SECONDS = 30 * 24 * 3600
 
 
 def jit(
-    *, entry: bool = False, inline: bool = False, allocates: bool = False
+    *, entry: bool = False, inline: bool = False, merge: bool = False, allocates: bool = False
 ) -> Callable[[_Function], _Function]:
     """Decorator that compiles a kernel function; every kernel file uses it and nothing else.
 
     ``entry``: called from Python; its machine code, with all it calls, is kept on disk.
     ``inline``: small and in a hot loop; the compiler must inline it, to vectorise with the loop.
+    ``merge``: a step of one larger function; it is merged into the source of its caller, so that a
+    chain of such steps is compiled once and not once a link.
     ``allocates``: creates arrays. Without, numba does not count references to the arrays passed,
     which costs some 50 ns a call; to create an array is then an error when it is compiled.
 
@@ -46,6 +48,7 @@ def jit(
         "error_model": "numpy",
         "fastmath": False,
         "forceinline": inline,
+        "inline": "always" if merge else "never",
         "_nrt": allocates,
     }
 

@@ -40,7 +40,7 @@ def chances_to_reach(
         out[r] = min(max(1.0 - below, 0.0), 1.0)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def below_random(target: int, means: Floats, shapes: Floats, work: Floats) -> float:
     """Fill work[0] with p_0 .. p_(target - 1) of the random components; gives their sum."""
     p, h = work[0], work[1]
@@ -78,7 +78,7 @@ def below_random(target: int, means: Floats, shapes: Floats, work: Floats) -> fl
     return below
 
 
-@jit(inline=True)
+@jit(merge=True)
 def below_with_trials(
     target: int, trials: Floats, chances: Floats, work: Floats, below: float
 ) -> float:
@@ -101,7 +101,7 @@ def below_with_trials(
     return below
 
 
-@jit(inline=True)
+@jit(merge=True)
 def binomial_chances(n: float, p: float, b: Floats) -> None:
     """b[k] = P(Binomial(n, p) = k) for k < len(b)."""
     for k in range(len(b)):

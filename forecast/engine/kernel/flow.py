@@ -46,7 +46,7 @@ def flow(plan: Plan, tables: Tables, size_mean: Floats, state: Flow, means: Mean
         one_row(plan, tables, size_mean, state, means, row)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def one_row(
     plan: Plan, tables: Tables, size_mean: Floats, state: Flow, means: Means, row: int
 ) -> None:
@@ -74,7 +74,7 @@ def one_row(
                     means.open[row, q, c, j] = state.open[c, j]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def step(
     plan: Plan,
     tables: Tables,
@@ -115,7 +115,7 @@ def step(
     sell(plan, tables, size_mean, means, at, float(won))
 
 
-@jit(inline=True)
+@jit(merge=True)
 def enter(
     plan: Plan, tables: Tables, state: Flow, at: tuple[int, int, int], j: int, n: float
 ) -> float:
@@ -141,7 +141,7 @@ def enter(
     return stay
 
 
-@jit(inline=True)
+@jit(merge=True)
 def sell(
     plan: Plan,
     tables: Tables,

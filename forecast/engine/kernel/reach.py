@@ -63,14 +63,14 @@ def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> N
                 add_segment(plan, tables, wanted, (row, c, s), work.hits, out)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def way_line(plan: Plan, tables: Tables, row: int, phase: int, g: int, e: int) -> int:
     """The row of the lag tables that a way has."""
     lag = plan.lag_of[phase, g, e]
     return tables.lag_first[lag] + tables.lag_step[lag] * row
 
 
-@jit(inline=True)
+@jit(merge=True)
 def respond(
     plan: Plan, tables: Tables, wanted: int, at: tuple[int, int], steady: int, work: Work
 ) -> None:
@@ -102,7 +102,7 @@ def respond(
             send_ahead(plan, tables, (row, g, phase), j, k, length, work)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def settle_response(
     plan: Plan, tables: Tables, at: tuple[int, int, int], j: int, k: int, work: Work
 ) -> float:
@@ -122,7 +122,7 @@ def settle_response(
     return change
 
 
-@jit(inline=True)
+@jit(merge=True)
 def send_ahead(
     plan: Plan,
     tables: Tables,
@@ -147,7 +147,7 @@ def send_ahead(
                     work.ahead[j, k + lag] += hits * tables.lag_chance[line, lag]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def gather(plan: Plan, steady: int, work: Work) -> None:
     """Turn the response into hits (j, t, q) for the periods from ``steady`` on."""
     stages, periods, _ = work.hits.shape
@@ -158,7 +158,7 @@ def gather(plan: Plan, steady: int, work: Work) -> None:
                 work.hits[j, t, plan.quarter_of[t + k]] += work.response[j, k]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def backward(
     plan: Plan, tables: Tables, wanted: int, at: tuple[int, int], steady: int, work: Work
 ) -> None:
@@ -176,7 +176,7 @@ def backward(
                 change += settle(plan, tables, (row, g, t, j), work)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def look_ahead(
     plan: Plan, tables: Tables, wanted: int, at: tuple[int, int, int, int], work: Work
 ) -> None:
@@ -202,7 +202,7 @@ def look_ahead(
                     work.base[j, q] += p * work.hits[target, t + k, q]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work) -> float:
     """Set hits[j, t] to base[j] and the hits of stages entered at once; gives the change."""
     row, g, t, j = at
@@ -224,7 +224,7 @@ def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work
     return change
 
 
-@jit(inline=True)
+@jit(merge=True)
 def add_segment(
     plan: Plan,
     tables: Tables,

@@ -26,7 +26,7 @@ def build_rows(
         crossovers[i] = CROSSOVER[min(full, len(CROSSOVER) - 1)]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def spread(
     m: int,
     tables: Tables,

@@ -37,7 +37,7 @@ class At(NamedTuple):
     group: int
 
 
-@jit(inline=True)
+@jit(merge=True)
 def row_of(rows: int, row: int) -> int:
     """The row of a table for a run: tables of what is certain have one row only."""
     return row if rows > 1 else 0
@@ -67,7 +67,7 @@ def new_state(plan: Plan, keys: Keys) -> State:
     )
 
 
-@jit(inline=True)
+@jit(merge=True)
 def one_run(
     plan: Plan, keys: Keys, tables: Tables, state: State, futures: Futures, row: int, run: int
 ) -> None:
@@ -94,7 +94,7 @@ def one_run(
                 futures.open[row, quarter, j] = state.open[j]
 
 
-@jit(inline=True)
+@jit(merge=True)
 def begin_run(keys: Keys, state: State, run: int, periods: int) -> None:
     """Empty the state and draw the uniforms of all first visits, which vectorises."""
     groups, ways = keys.conversion.shape
@@ -105,7 +105,7 @@ def begin_run(keys: Keys, state: State, run: int, periods: int) -> None:
             fill_steps(keys.conversion[g, e], run, 0, periods, 0, state.uniforms[g, e])
 
 
-@jit(inline=True)
+@jit(merge=True)
 def leads_of(plan: Plan, keys: Keys, tables: Tables, at: At) -> int:
     """Draw a channel's leads of a period: exact ones, and Poisson or negative binomial ones."""
     c, t = at.channel, at.period
@@ -116,7 +116,7 @@ def leads_of(plan: Plan, keys: Keys, tables: Tables, at: At) -> int:
     return plan.fixed[c, t] + poisson(mean, keys.arrivals[c], at.run, t, 0)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def step_group(
     plan: Plan, keys: Keys, tables: Tables, state: State, futures: Futures, at: At, new: int
 ) -> None:
@@ -147,7 +147,7 @@ def step_group(
     finish(plan, keys, tables, state, futures, at)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def enter(
     plan: Plan,
     keys: Keys,
@@ -176,7 +176,7 @@ def enter(
     state.waiting[len(state.open) + 1] += left
 
 
-@jit(inline=True)
+@jit(merge=True)
 def convert(left: int, chance: float, keys: Keys, state: State, at: At, e: int, visit: int) -> int:
     """Draw how many of those left take way e."""
     key = keys.conversion[at.group, e]
@@ -187,7 +187,7 @@ def convert(left: int, chance: float, keys: Keys, state: State, at: At, e: int, 
     return binomial_given(u, v, left, chance, key, at.run, at.period, 0)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def send(
     plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, m: int, visit: int
 ) -> int:
@@ -203,7 +203,7 @@ def send(
     return at_once
 
 
-@jit(inline=True)
+@jit(merge=True)
 def finish(plan: Plan, keys: Keys, tables: Tables, state: State, futures: Futures, at: At) -> None:
     """Count what a group won and lost in a period, and draw what was bought and for how much."""
     g, quarter = at.group, plan.quarter_of[at.period]
@@ -225,7 +225,7 @@ def finish(plan: Plan, keys: Keys, tables: Tables, state: State, futures: Future
             ] * sizes_of(plan, keys, state, at, v, n)
 
 
-@jit(inline=True)
+@jit(merge=True)
 def sizes_of(plan: Plan, keys: Keys, state: State, at: At, v: int, n: int) -> float:
     """Sum the sizes of n deals of one variant."""
     g = at.group

@@ -1,0 +1,166 @@
+"""The documents are true: examples are run, output is real, every command and option is there.
+
+After a change that alters figures, FORECAST_UPDATE_DOCS=1 writes the new output into the documents.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import forecast
+import forecast.cli
+from forecast.cli.group import COMMANDS, cli
+from forecast.scenario import language, stages
+from forecast.scenario.families.ways import ORDERED
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "scenario-reference.md"
+DOCUMENTS = [ROOT / "README.md", REFERENCE]
+UPDATE = bool(os.environ.get("FORECAST_UPDATE_DOCS"))
+CONSOLE_COLUMNS = "96"
+
+BASE = """
+name: Base
+start: 2027-01-01
+horizon: 8 quarters
+channels:
+  web: {leads: {mean: 120, per: month}, cost: {fixed: 4_000 per month}}
+journey:
+  lead: {opportunity: {conversion: 25%, lag: 20 days}}
+  opportunity: {won: {conversion: 30%, lag: 3 months}}
+products:
+  standard: {size: 25k}
+"""
+
+
+def blocks(path: Path, kind: str) -> Iterator[str]:
+    """The fenced blocks of a kind."""
+    text = path.read_text(encoding="utf-8")
+    yield from re.findall(rf"^```{kind}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def every(kind: str) -> list[tuple[str, str]]:
+    """All blocks of a kind with the name of their document."""
+    return [(path.name, block) for path in DOCUMENTS for block in blocks(path, kind)]
+
+
+def sections(text: str) -> dict[str, str]:
+    """Cut a YAML text at its keys without indentation."""
+    parts = re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE)
+    return {part.split(":")[0]: part for part in parts if re.match(r"[a-z_]+:", part)}
+
+
+@pytest.mark.parametrize(("document", "block"), every("yaml"))
+def test_every_yaml_example_is_read(tmp_path: Path, document: str, block: str) -> None:
+    (tmp_path / "base.yaml").write_text(BASE, encoding="utf-8")
+    whole = block if "extends" in sections(block) else "".join((sections(BASE) | sections(block)).values())
+    file = tmp_path / "example.yaml"
+    file.write_text(whole, encoding="utf-8")
+    scenario = forecast.read_scenario(file)
+    assert scenario.channels, document
+
+
+@pytest.mark.parametrize(("document", "block"), every("console"))
+def test_every_console_example_shows_what_the_command_says(
+    document: str, block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    first, _, shown = block.partition("\n")
+    assert first.startswith("$ forecast "), document
+    result = CliRunner(env={"COLUMNS": CONSOLE_COLUMNS}).invoke(cli, shlex.split(first)[2:])
+    said = "".join(f"{line.rstrip()}\n" for line in result.output.splitlines())
+    if UPDATE and said != shown:
+        path = next(p for p in DOCUMENTS if p.name == document)
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(f"```console\n{block}", f"```console\n{first}\n{said}"), "utf-8")
+        return
+    assert said == shown
+
+
+def test_the_python_example_of_the_readme_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (block,) = blocks(ROOT / "README.md", "python")
+    exec(compile(block, "README.md", "exec"), {})
+    assert 0.5 < float(capsys.readouterr().out) < 1.0
+
+
+def test_every_command_and_option_is_documented() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    context = click.Context(cli)
+    for name in COMMANDS:
+        assert f"`forecast {name}" in text, name
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.help, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, (name, option.name)
+                long = max(option.opts, key=len)
+                row = next((r for r in text.splitlines() if r.startswith(f"| `{long}`")), "")
+                assert name in row, f"{long} of {name} stands in no row of the README"
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for code in (0, 1, 2, 5, 130):
+        assert re.search(rf"^\| {code} \| ", text, re.MULTILINE), code
+
+
+def test_every_key_of_the_language_is_in_the_reference() -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    records = [language.CHANNEL, language.SEGMENT, language.PRODUCT, language.COST]
+    records += [language.GOAL, language.CORRELATION, language.CHANGE, stages.StageForm.transition]
+    keys = {*language.FRAME, *language.SECTIONS, *(k for record in records for k in record.keys)}
+    missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
+    assert not missing
+
+
+@pytest.mark.parametrize("family", ORDERED)
+def test_every_distribution_and_parameter_is_in_the_reference(family: str) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| `{family}` |")]
+    for way in ORDERED[family]:
+        assert all(f"`{parameter}`" in row for parameter in way), way
+
+
+def test_every_scenario_of_the_folder_is_named_with_what_it_shows() -> None:
+    for path in (ROOT / "scenarios").glob("*.yaml"):
+        assert path.read_text(encoding="utf-8").startswith("#"), f"{path.name} has no comment"
+
+
+def modules() -> list[str]:
+    """Every module of the library and the command."""
+    found = ["forecast"]
+    for package in (forecast, forecast.cli):
+        prefix = f"{package.__name__}."
+        found += [each.name for each in pkgutil.walk_packages(package.__path__, prefix)]
+    return sorted({*found, "forecast.cli"})
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_names_have_docstrings_whose_examples_hold(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    module = importlib.import_module(name)
+    assert module.__doc__, name
+    for public, thing in vars(module).items():
+        mine = getattr(thing, "__module__", None) == name
+        if mine and not public.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)):
+            assert inspect.getdoc(thing), f"{name}.{public}"
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
