@@ -143,7 +143,7 @@ def figure(path: str, value: float) -> str:
     """Write an assumption's value as what its path says it is.
 
     >>> figure("journey.lead.won.conversion", 0.3), figure("channels.web.leads.mean", 20.0)
-    ('30%', '20.0')
+    ('30%', '20')
     """
     from forecast.analysis.words import count, duration, money, share
 

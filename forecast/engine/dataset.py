@@ -82,11 +82,11 @@ def as_dataset(simulator: Simulator, part: Slice, seed: int) -> xarray.Dataset:
 
 def attributes(scenario: Scenario, runs: int, seed: int) -> dict[str, Any]:
     """Give what is needed to make a dataset again."""
-    import h5py
-    import numba
+    from importlib.metadata import version
 
     from forecast import __version__
 
+    parts = ("numpy", "numba", "scipy", "xarray", "h5py")
     return {
         "title": scenario.name,
         "scenario": scenario.text,
@@ -98,6 +98,6 @@ def attributes(scenario: Scenario, runs: int, seed: int) -> dict[str, Any]:
         "as_of": scenario.calendar.as_of.isoformat(),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "forecast_version": __version__,
-        "versions": f"numpy {np.__version__}, numba {numba.__version__}, h5py {h5py.__version__}",
+        "versions": ", ".join(f"{name} {version(name)}" for name in parts),
         "random_numbers": "Philox4x32-10 keyed by name, run, period and index",
     }
