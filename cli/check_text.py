@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .journey_text import print_changes, print_differences, print_tree
-from .screen import Column, fits, print_table, say, wrapped
+from .screen import Column, fits, heading, print_table, say, wrapped
 
 Document = dict[str, Any]
 
@@ -16,7 +16,7 @@ def print_check(document: Document) -> None:
     from forecast.analysis.words import plural
 
     quarters = document["quarters"]
-    say(document["scenario"], bold=True)
+    heading(document["scenario"])
     head = (
         f"{plural(len(quarters), 'quarter')}, {quarters[0]} to {quarters[-1]}, in "
         f"{plural(document['periods'], document['period'])}. Known until {document['as_of']}. "
@@ -26,7 +26,7 @@ def print_check(document: Document) -> None:
     _print_channels(document)
     _print_segments(document["segments"])
     say()
-    say("Journey", bold=True)
+    heading("Journey")
     print_tree(document["journey"])
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
@@ -34,7 +34,7 @@ def print_check(document: Document) -> None:
     print_changes(document["changes"])
     _print_goals(document["goals"])
     say()
-    say("OK", bold=True)
+    heading("OK")
 
 
 def _print_channels(document: Document) -> None:
@@ -59,7 +59,7 @@ def _print_channels(document: Document) -> None:
             *after,
         ]
     say()
-    say("Channels: leads to expect, and what is won of them in the end", bold=True)
+    heading("Channels: leads to expect, and what is won of them in the end")
     print_table(table)
 
 
@@ -81,7 +81,7 @@ def _print_segments(segments: Sequence[Document]) -> None:
         return
     days = [duration(s["mean_days"]) if s["mean_days"] is not None else "-" for s in segments]
     say()
-    say("Segments", bold=True)
+    heading("Segments")
     print_table(
         [
             Column("segment", [s["segment"] for s in segments], left=True, keep=9),
@@ -105,7 +105,7 @@ def _print_products(products: Sequence[Document]) -> None:
     ]
     names = [f"  in {where}" if where else each["product"] for where, each in rows]
     say()
-    say("Products", bold=True)
+    heading("Products")
     print_table(
         [
             Column("product", names, left=True, keep=9),
@@ -123,7 +123,7 @@ def _print_uncertain(document: Document) -> None:
     if not uncertain:
         return
     say()
-    say("Uncertain assumptions, drawn once per run", bold=True)
+    heading("Uncertain assumptions, drawn once per run")
     names = [u["assumption"] for u in uncertain]
     print_table(
         [
@@ -171,7 +171,7 @@ def _print_goals(goals: Sequence[Document]) -> None:
     ]
     wanted = [target(g["target"], g["metric"] in ("bookings", "revenue")) for g in goals]
     say()
-    say("Goals", bold=True)
+    heading("Goals")
     print_table(
         [
             Column("goal", [g["metric"] for g in goals], left=True, keep=9),

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .screen import columns, say, wrapped
+from .screen import columns, heading, say, wrapped
 
 Document = dict[str, Any]
 LEAST_DETAIL = 26  # characters; where less is left, details go below
@@ -22,7 +22,7 @@ class Branch(NamedTuple):
 
 def print_journey(document: Document) -> None:
     """Print the drawing, what differs by channel and segment, and planned changes."""
-    say(document["scenario"], bold=True)
+    heading(document["scenario"])
     say()
     print_tree(document)
     print_differences(document["differences"])
@@ -36,7 +36,7 @@ def print_tree(document: Document) -> None:
     children = _first_seen(stages, roots)
     for entry in document["entry"]:
         branches = list(_branches(entry["stage"], stages, children, ""))
-        say(f"{entry['stage']}  ← {', '.join(entry['channels'])}", bold=True)
+        heading(f"{entry['stage']}  ← {', '.join(entry['channels'])}")
         _print_branches(branches)
         say()
     legend = (
@@ -166,7 +166,7 @@ def print_differences(differences: Sequence[Document]) -> None:
     if not differences:
         return
     say()
-    say("Where channels and segments differ", bold=True)
+    heading("Where channels and segments differ")
     width = max(len(d["where"]) for d in differences)
     for each in differences:
         way = {k: v for k, v in each.items() if k not in ("where", "from", "to")}
@@ -180,7 +180,7 @@ def print_changes(changes: Sequence[Document]) -> None:
     if not changes:
         return
     say()
-    say("Planned changes", bold=True)
+    heading("Planned changes")
     for change in changes:
         for path, value in change["set"].items():
             why = f"  ({change['why']})" if change["why"] else ""

@@ -73,14 +73,20 @@ def command(ctx: click.Context, /, **asked: Any) -> None:
         from .run_table import print_run
 
         print_run(document)
-    check = document["check"]
-    if not check["passed"]:
-        raise Failure(
-            f"Self-check failed: simulated and closed-form means differ by z {check['largest_z']} "
-            f"({check['where']}), beyond {check['bound']:.1f}. Do not use this forecast."
-        )
+    _refuse_unsound(document["check"])
     if asked["fail_below_confidence"] and not all(g["reached"] for g in document["goals"]):
         ctx.exit(BELOW_CONFIDENCE)
+
+
+def _refuse_unsound(check: Mapping[str, Any]) -> None:
+    """Fail where simulated means are not what closed forms say."""
+    if check["passed"]:
+        return
+    z = "infinite" if check["largest_z"] is None else f"{check['largest_z']:.1f}"
+    raise Failure(
+        f"Self-check failed: simulated and expected means differ by z {z} ({check['where']}), "
+        f"beyond {check['bound']:.1f}. Do not use this forecast; please report it."
+    )
 
 
 def _document(asked: Mapping[str, Any]) -> dict[str, Any]:

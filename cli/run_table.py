@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .screen import Column, columns, fitting, print_table, say, table_lines, wrapped
+from .screen import Column, columns, fitting, heading, print_table, say, table_lines, wrapped
 
 Document = dict[str, Any]
 BAR_LEAST, BAR_MOST = 12, 32
@@ -16,11 +16,12 @@ def print_run(document: Document) -> None:
     """Print what a run found."""
     from forecast.analysis.words import plural
 
-    say(document["scenario"], bold=True)
-    say(
+    heading(document["scenario"])
+    about = (
         f"Known until {document['as_of']}. {plural(document['runs'], 'run')}, "
         f"seed {document['seed']}, money in {document['currency']}."
     )
+    say(wrapped(about))
     say()
     _print_quarters(document)
     if document["goals"]:
@@ -139,6 +140,9 @@ def _notes(goals: Sequence[Document]) -> list[str]:
 
 def _print_check(document: Document) -> None:
     check = document["check"]
+    if check["passed"] and not check["cells"]:
+        say(wrapped("Self-check: too few runs to compare their means with expected values."))
+        return
     agree = "agree" if check["passed"] else "DO NOT AGREE"
     z = "infinite" if check["largest_z"] is None else f"{abs(check['largest_z']):.1f}"
     where = f" ({check['where']})" if check["where"] else ""

@@ -50,8 +50,8 @@ def drawable() -> bool:
 _ASCII = str.maketrans(
     {
         "├": "|", "└": "`", "│": "|", "─": "-", "━": "=", "╺": "=", "╸": "=", "●": "o", "▶": ">",
-        "↺": "@", "≥": ">=", "±": "+-", "✓": "+", "✗": "x", "≈": "~", "→": "->", "←": "<-", "–": "-",
-        "·": ".", "×": "x", "…": "...",
+        "↺": "@", "≥": ">=", "±": "+-", "✓": "+", "✗": "x", "≈": "~", "→": "->", "←": "<-",
+        "–": "-", "·": ".", "×": "x", "…": "...",
     }
 )  # fmt: skip
 
@@ -72,6 +72,12 @@ def wrapped(text: str, hanging: str = "") -> str:
     import textwrap
 
     return textwrap.fill(text, columns(), subsequent_indent=hanging, break_on_hyphens=False)
+
+
+def heading(text: str) -> None:
+    """Print what a section is about."""
+    for line in wrapped(text).splitlines():
+        say(line, bold=True)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ class Meter:
 
     def __init__(self, bar: Progress | None) -> None:
         self._bar = bar
-        self._task = bar.add_task("Compiling and simulating", total=None) if bar else None
+        self._task = bar.add_task("Preparing", total=None) if bar else None
         self._shown = monotonic()
 
     def __call__(self, done: int, runs: int) -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario
-from forecast.scenario.nodes import Place, Table, parse_value
+from forecast.scenario.nodes import Place, parse_value
 from forecast.scenario.reader import build_scenario
 from forecast.scenario.uncertain import uncertain_numbers
 
@@ -43,9 +43,7 @@ def random_scenario_text(seed: int) -> str:
 
 def read_text(text: str) -> Scenario:
     """Read a scenario from text."""
-    document = parse_value(text, Place("made.yaml", 1, ""))
-    assert isinstance(document, Table)
-    return build_scenario(document)
+    return build_scenario(parse_value(text, Place("made.yaml", 1, "")))
 
 
 def _write(made: dict) -> str:
@@ -200,8 +198,8 @@ class _Maker:
             if self.maybe(0.4):
                 made["dispersion"] = self.positive(0.3)
             if self.maybe():
-                months = self.rng.sample(MONTHS, 5)
-                made["seasonality"] = {m: self.positive(self.between(0.5, 1.6)) for m in months}
+                named = self.rng.sample(MONTHS, 5)
+                made["seasonality"] = {m: self.positive(self.between(0.5, 1.6)) for m in named}
             if self.maybe():
                 per = self.rng.choice([*DAYS])
                 total = self.between(-0.4, 0.6) * DAYS[per] / self.horizon_days
@@ -220,7 +218,7 @@ class _Maker:
     def _leads(self) -> dict:
         fixed = self.maybe(0.25)
         # an exact count below 1 would be nothing at all
-        per = self.rng.choice(["month", "month", "quarter", "year"] if fixed else [*DAYS])
+        per = self.rng.choice(["month", "quarter", "year"] if fixed else [*DAYS])
         each = LEADS / len(self.channels) * DAYS[per] / self.horizon_days
         many = self.rng.choice([1, 1, 2, 3])
         then = {"then": self.rng.choice(["repeat", "last", "zero"])} if many > 1 else {}
@@ -228,21 +226,18 @@ class _Maker:
         if fixed:
             counts = [max(1, round(each * factor)) for factor in factors]
             return {"fixed": counts if many > 1 else counts[0], "per": per, **then}
-        figures = [self.positive(each * f) for i, f in enumerate(factors)]
+        figures = [self.positive(each * f) for f in factors]
         return {"mean": figures if many > 1 else figures[0], "per": per, **then}
 
     def _segments(self, journey: dict, products: dict) -> dict:
         weights = [self.between(0.2, 1.0) for _ in self.segments]
-        made = {}
-        for name, weight in zip(self.segments, weights, strict=True):
-            made[name] = {"share": round(weight / sum(weights), 9)}
+        shares = [round(weight / sum(weights), 9) for weight in weights]
+        made = {n: {"share": share} for n, share in zip(self.segments, shares, strict=True)}
         # what rounding left over goes to the first one
-        over = sum(s["share"] for s in made.values()) - 1.0
         first = made[self.segments[0]]
-        first["share"] = round(first["share"] - over, 9)
+        first["share"] = round(first["share"] - (sum(shares) - 1.0), 9)
         if self.maybe(0.3) and len(self.segments) > 1:
-            mean = first["share"]
-            spread = 0.3 * min(mean, 1 - mean)
+            mean, spread = first["share"], 0.3 * min(first["share"], 1 - first["share"])
             ends = {"low": round(mean - spread, 9), "high": round(mean + spread, 9)}
             first["share"] = {"uniform": ends}
         for name in self.segments:
@@ -335,9 +330,8 @@ class _Maker:
         if self.maybe(0.4) and day.replace(day=1) >= self.start:
             day = day.replace(day=1)  # where a month begins
         options = self._changeable(made)
-        chosen = self.rng.sample(options, min(len(options), self.rng.choice([1, 2, 3])))
         values: dict[str, Any] = {}
-        for option in chosen:
+        for option in self.rng.sample(options, min(len(options), self.rng.choice([1, 2, 3]))):
             values.update(option())
         return {"from": day.isoformat(), "set": values}
 
@@ -347,17 +341,14 @@ class _Maker:
         for name, channel in made["channels"].items():
             options.append(partial(self._change_channel, f"channels.{name}", channel))
         for stage, ways in made["journey"].items():
-            named = [target for target in ways if target != "dirichlet"]
-            options += [
-                partial(self._change_way, f"journey.{stage}.{target}", ways[target])
-                for target in named
-            ]
+            named = [t for t in ways if t != "dirichlet"]
+            options += [partial(self._change_way, f"journey.{stage}.{t}", ways[t]) for t in named]
         if len(made.get("segments", {})) > 1:
-            options.append(
-                partial(self._change_pair, made, "segments.{}.share", *self.segments[:2])
-            )
+            first = self.segments[:2]
+            options.append(partial(self._change_pair, made, "segments.{}.share", *first))
         if len(self.products) > 1:
-            options.append(partial(self._change_pair, made, "products.{}.mix", *self.products[:2]))
+            first = self.products[:2]
+            options.append(partial(self._change_pair, made, "products.{}.mix", *first))
         if self.products:
             path = f"products.{self.products[0]}.size"
             options.append(lambda: {path: self.variable(self.between(10, 300))})
@@ -391,10 +382,10 @@ class _Maker:
     def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
         """Move a part of one share to another, where both are plain numbers."""
         section, _, key = path.split(".")
-        part = made[section]
-        if isinstance(part[one][key], dict) or isinstance(part[other][key], dict):
+        shares = [made[section][name][key] for name in (one, other)]
+        if any(isinstance(share, dict) for share in shares):
             return {}
-        total = part[one][key] + part[other][key]
+        total = sum(shares)
         first = round(total * self.between(0.1, 0.9), 9)
         return {path.format(one): first, path.format(other): round(total - first, 9)}
 

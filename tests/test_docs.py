@@ -8,6 +8,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -16,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import forecast.cli
 import pytest
 from click.testing import CliRunner
+from forecast.cli.group import COMMANDS, cli
 
 import forecast
-import forecast.cli
-from forecast.cli.group import COMMANDS, cli
 from forecast.scenario import language, stages
 from forecast.scenario.families.ways import ORDERED
 
@@ -65,7 +66,11 @@ def sections(text: str) -> dict[str, str]:
 @pytest.mark.parametrize(("document", "block"), every("yaml"))
 def test_every_yaml_example_is_read(tmp_path: Path, document: str, block: str) -> None:
     (tmp_path / "base.yaml").write_text(BASE, encoding="utf-8")
-    whole = block if "extends" in sections(block) else "".join((sections(BASE) | sections(block)).values())
+    whole = (
+        block
+        if "extends" in sections(block)
+        else "".join((sections(BASE) | sections(block)).values())
+    )
     file = tmp_path / "example.yaml"
     file.write_text(whole, encoding="utf-8")
     scenario = forecast.read_scenario(file)
@@ -84,9 +89,26 @@ def test_every_console_example_shows_what_the_command_says(
     if UPDATE and said != shown:
         path = next(p for p in DOCUMENTS if p.name == document)
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(f"```console\n{block}", f"```console\n{first}\n{said}"), "utf-8")
+        path.write_text(
+            text.replace(f"```console\n{block}", f"```console\n{first}\n{said}"), "utf-8"
+        )
         return
     assert said == shown
+
+
+def test_the_figures_beside_what_really_happened_are_the_forecasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    result = CliRunner().invoke(cli, ["run", "scenarios/marketplace-sellers.yaml", "--json"])
+    quarters = json.loads(result.stdout)["quarters"][:2]
+    (spans,) = re.findall(r"P10 to P90 \| (\d+) to (\d+) \| (\d+) to (\d+) \|", text)
+    said = [quarter["deals"][key] for quarter in quarters for key in ("p10", "p90")]
+    assert [int(x) for x in spans] == pytest.approx(said, abs=2)
+    (means,) = re.findall(r"forecast, mean \| (\d+) \| (\d+) \|", text)
+    expected = [quarter["deals"]["expected"] for quarter in quarters]
+    assert [int(x) for x in means] == pytest.approx(expected, abs=0.5)
 
 
 def test_the_python_example_of_the_readme_runs(
@@ -112,6 +134,20 @@ def test_every_command_and_option_is_documented() -> None:
                 long = max(option.opts, key=len)
                 row = next((r for r in text.splitlines() if r.startswith(f"| `{long}`")), "")
                 assert name in row, f"{long} of {name} stands in no row of the README"
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, ROOT / "docs" / "glossary.md"], ids=lambda p: p.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    anchors = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (path.parent / target).exists(), target
 
 
 def test_every_exit_code_is_documented() -> None:
@@ -160,7 +196,11 @@ def test_public_names_have_docstrings_whose_examples_hold(
     assert module.__doc__, name
     for public, thing in vars(module).items():
         mine = getattr(thing, "__module__", None) == name
-        if mine and not public.startswith("_") and (inspect.isfunction(thing) or inspect.isclass(thing)):
+        if (
+            mine
+            and not public.startswith("_")
+            and (inspect.isfunction(thing) or inspect.isclass(thing))
+        ):
             assert inspect.getdoc(thing), f"{name}.{public}"
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert result.failed == 0

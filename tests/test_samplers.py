@@ -15,6 +15,7 @@ from scipy import stats
 from forecast.engine.kernel import jit
 from forecast.engine.kernel import samplers as s
 from forecast.engine.kernel import sizes as z
+from forecast.engine.kernel import spread as sp
 from forecast.engine.kernel.bits import draw, exp, fill_bits, log
 from forecast.engine.keys import stream_key
 
@@ -70,15 +71,15 @@ def size_of(code, params, values, threshold, other, key, run, step, index):
 
 
 @jit(entry=True)
-def spreads_few(m, threshold, other, key, scratch, counts):
+def spreads_few(m, cumulative, guide, key, scratch, counts):
     for run in range(len(counts)):
-        s.spread_few(m, threshold, other, key, run, 3, scratch, counts[run])
+        sp.spread_few(m, cumulative, guide, (key, run, 3), scratch, counts[run])
 
 
 @jit(entry=True)
 def spreads_many(m, conditional, key, scratch, counts):
     for run in range(len(counts)):
-        s.spread_many(m, conditional, key, run, 3, scratch, counts[run])
+        sp.spread_many(m, conditional, key, run, 3, scratch, counts[run])
 
 
 @jit(entry=True)
@@ -96,6 +97,14 @@ def alias_table(weights):
     threshold, other = np.zeros(len(p), np.uint64), np.zeros((len(p), 2), np.int64)
     s.alias_build(p, threshold, other)
     return threshold, other
+
+
+def guide_table(weights):
+    p = np.asarray(weights, dtype=float)[None]
+    cumulative = np.zeros(p.shape, np.uint64)
+    guide = np.zeros((1, sp.GUIDE_CELLS), np.int16)
+    sp.build_rows(p / p.sum(), np.array([p.size]), cumulative, guide, np.zeros(1, np.int64))
+    return cumulative[0], guide[0]
 
 
 def conditionals(weights):
@@ -284,7 +293,7 @@ def spread_point(method, m, weights, cells):
     def draw(n):
         counts, key = np.zeros((n // 4, len(weights)), np.int64), key_of("spread", m, cells)
         if method == "few":
-            spreads_few(m, *alias_table(weights), key, np.zeros(64, np.uint64), counts)
+            spreads_few(m, *guide_table(weights), key, np.zeros(64, np.uint64), counts)
         else:
             spreads_many(m, conditionals(weights), key, np.zeros(2 * len(weights)), counts)
         assert np.all(counts.sum(axis=1) == m)
@@ -345,7 +354,7 @@ def test_certain_binomials(n, p, expected):
 
 
 def test_a_spread_depends_on_no_chunk_and_adds():
-    table, key = alias_table(TABLES["lag"]), key_of("chunks")
+    table, key = guide_table(TABLES["lag"]), key_of("chunks")
     first = np.zeros((20, 25), np.int64)
     spreads_few(100, *table, key, np.zeros(1000, np.uint64), first)
     for size in (1, 3, 16, 99):

@@ -52,7 +52,7 @@ def _day_runs(calendar: Calendar, since: tuple[int, ...], per: str) -> Days:
 
 
 def mean_leads(layout: Layout, channel: str, values: Values) -> Floats:
-    """Leads to expect of a channel, shape (row, period), the market's factor included."""
+    """Leads to expect of a channel, shape (row, period), but for the factor of ``market``."""
     scenario = layout.scenario
     return _spread(
         scenario,
@@ -71,8 +71,19 @@ def _mean_leads_at(
     channel = assumed.channels[name]
     if channel.leads.fixed:
         return np.zeros(1)
-    figure = values(channel.leads.figure(unit)) * values(assumed.market)
+    factor = 1.0 if has_one_market(scenario) else assumed.market
+    figure = values(channel.leads.figure(unit)) * values(factor)
     return figure * values(channel.seasonality.get(month + 1, 1.0))
+
+
+def has_one_market(scenario: Scenario) -> bool:
+    """Tell whether one market factor holds in all versions."""
+    return all(v.market == scenario.versions[0].market for v in scenario.versions)
+
+
+def market_factor(scenario: Scenario, values: Values) -> Floats:
+    """The market's factor on all random leads, shape (row,); 1 where versions hold their own."""
+    return values(scenario.versions[0].market if has_one_market(scenario) else 1.0)
 
 
 def spend_rate(layout: Layout, channel: str, values: Values) -> Floats:

@@ -44,10 +44,11 @@ class ExactChances:
 
     def of_slice(self, tables: Tables, first: int, count: int) -> Floats | None:
         """Conditional chances (goal, run) of a slice's runs; None where they are not wanted."""
+        count = count if self._uncertain else 1
         rows = min(count, self.rows - first)
         if rows <= 0 or not self._wanted:
             return None
-        return np.stack(_chances(self._blueprint, tables, self._wanted, rows))
+        return np.stack(_chances(self._blueprint, tables, self._wanted, count))[:, :rows]
 
     def chances(self, parts: Sequence[Floats]) -> dict[Key, Exact | None]:
         """Average the slices' conditional chances; None for a goal without a closed form."""
@@ -96,7 +97,7 @@ def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> 
     target = ceil(goal.target - 1e-9)
     if target <= 0:
         return np.ones(rows)
-    means = (tables.mean * chances).reshape(rows, -1)
+    means = (tables.market[:, None, None] * tables.mean * chances).reshape(rows, -1)
     shapes = tables.shape.reshape(len(tables.shape), -1)
     fixed = blueprint.plan.fixed.ravel()
     chances = np.clip(chances.reshape(rows, -1), 0.0, 1.0)

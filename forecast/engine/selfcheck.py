@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from forecast.engine.outcome import SelfCheck
 
 FALSE_ALARM = 1e-6  # over all cells of a forecast together
+FEWEST_RUNS = 100  # a mean of fewer runs is not judged
 MOST_SKEW = 0.1  # a cell whose mean is still this skewed (skewness / sqrt(runs)) is left out
 SURE_EVENTS = 60.0  # e**-60: no chance to see none where so many are expected
 
@@ -42,6 +43,8 @@ def check_means(
 def _z_of(values: NDArray[np.float64], expected: float, *, money: bool) -> float | None:
     """The z-score of a cell; None where the runs are too few to judge it."""
     n = len(values)
+    if n < FEWEST_RUNS:
+        return None
     mean = float(values.mean())
     centred = values - mean
     variance = float(np.dot(centred, centred)) / n

@@ -62,8 +62,8 @@ class Simulator:
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario = self.blueprint.scenario
-        means = self.blueprint.maker.tables(self.draws.means()).mean
-        leads = float(means.sum()) + float(self.blueprint.plan.fixed.sum()) + 1.0
+        tables = self.blueprint.maker.tables(self.draws.means())
+        leads = float(tables.mean.sum() * tables.market[0]) + float(self.blueprint.plan.fixed.sum()) + 1.0
         fit = min(
             SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads
         )

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.arrivals import by_version, mean_leads, spend_rate, stack_rows
+from forecast.engine.arrivals import by_version, market_factor, mean_leads, spend_rate, stack_rows
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.kernel.spread import build_rows
+from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.lags import lag_chances, within_chance
 from forecast.engine.layout import Layout
 from forecast.scenario.model import LOST, Group, Lag, Stage
@@ -36,6 +36,7 @@ class TableMaker:
         leads = [self._lead_cost(c, values) for c in channels]
         return Tables(
             _stack(means),
+            market_factor(scenario, values),
             _stack(shapes),
             conditional(self._shares(values)),
             conditional(self._ways(values), self.layout.first_way),
@@ -128,18 +129,18 @@ class TableMaker:
         cells = chances.shape[1] - np.argmax(chances[:, ::-1] > NO_MASS, axis=1)
         width = int(cells.max())
         chances = np.ascontiguousarray(chances[:, :width])
-        threshold = np.zeros(chances.shape, dtype=np.uint64)
-        other = np.zeros((*chances.shape, 2), dtype=np.int64)
+        cumulative = np.zeros(chances.shape, dtype=np.uint64)
+        guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
         crossover = np.zeros(len(chances), dtype=np.int64)
-        build_rows(chances, cells.astype(np.int64), threshold, other, crossover)
+        build_rows(chances, cells.astype(np.int64), cumulative, guide, crossover)
         return {
             "lag_first": first,
             "lag_step": (counts > 1).astype(np.int64),
             "lag_cells": cells.astype(np.int64),
             "lag_chance": chances,
             "lag_conditional": conditional(chances),
-            "lag_threshold": threshold,
-            "lag_other": other,
+            "lag_cumulative": cumulative,
+            "lag_guide": guide,
             "lag_crossover": crossover,
         }
 

@@ -55,10 +55,11 @@ def one_row(
     segments = means.leads.shape[3]
     state.due[:] = 0.0
     state.open[:] = 0.0
+    market = tables.market[row_of(len(tables.market), row)]
     for t in range(periods):
         q = plan.quarter_of[t]
         for c in range(channels):
-            n = plan.fixed[c, t] + tables.mean[row_of(len(tables.mean), row), c, t]
+            n = plan.fixed[c, t] + market * tables.mean[row_of(len(tables.mean), row), c, t]
             fixed = tables.fixed_cost[row_of(len(tables.fixed_cost), row), c, t]
             cost = tables.lead_cost[row_of(len(tables.lead_cost), row), c, t]
             means.spend[row, q, c] += fixed + cost * n

@@ -26,8 +26,6 @@ from forecast.engine.kernel.bits import (
     atanh_rest,
     draw,
     exp,
-    fill_bits,
-    fill_draws,
     log,
     normal_quantile,
 )
@@ -322,60 +320,3 @@ def alias_pick(bits: Word, threshold: Bits, other: Counts) -> int:
     cell = ((b >> HALF) * n + carry) >> HALF
     kept = (((b * n) >> ONE) - threshold[cell]) >> SIGN  # 1 where place < threshold
     return int(other[cell, kept])
-
-
-@jit()
-def spread_few(
-    m: int,
-    threshold: Bits,
-    other: Counts,
-    key: Word,
-    run: int,
-    step: int,
-    scratch: Bits,
-    counts: Counts,
-) -> None:
-    """Add m items, each in a cell of the alias table, to *counts*: a multinomial, item by item.
-
-    *scratch* is working space of any length >= 1; the result does not depend on its length.
-    """
-    size = len(scratch)
-    first = 0
-    while first < m:
-        n = min(size, m - first)
-        fill_bits(key, run, step, first, n, scratch)
-        for j in range(n):
-            counts[alias_pick(scratch[j], threshold, other)] += 1
-        first += n
-
-
-@jit()
-def spread_many(
-    m: int, conditional: Floats, key: Word, run: int, step: int, scratch: Floats, counts: Counts
-) -> None:
-    """Add m items to *counts*: a multinomial, one binomial per cell that has mass.
-
-    conditional[i] = p[i] / (p[i] + p[i + 1] + ...) is the share of a cell in what the cells before
-    it left, exactly 1 at the last cell with mass. *scratch* is space for two numbers a cell.
-    """
-    cells = len(conditional)
-    fill_draws(key, run, step, 0, cells, scratch)
-    left = m
-    for i in range(cells):
-        if left <= 0:
-            return
-        if conditional[i] > 0.0:
-            u, v = scratch[2 * i], scratch[2 * i + 1]
-            k = binomial_given(u, v, left, conditional[i], key, run, step, i)
-            counts[i] += k
-            left -= k
-
-
-def crossover(cells: int) -> int:
-    """The number of items from which ``spread_many`` is the faster, for *cells* cells with mass.
-
-    Measured: an item costs spread_few 3 ns; a cell costs spread_many 25 to 70 ns, and nothing once
-    no item is left. They break even at 22 items a cell for equal weights, 15 for geometric ones of
-    ratio 3/4, 6 for ratio 3/10; 14 is within a third of the best for all but long flat tables.
-    """
-    return 14 * cells

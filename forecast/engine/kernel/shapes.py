@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Bits = NDArray[np.uint64]
+Guides = NDArray[np.int16]
 
 
 class Plan(NamedTuple):
@@ -48,7 +49,8 @@ class Keys(NamedTuple):
 class Tables(NamedTuple):
     """What the assumptions give: one row a run, or one row where nothing in it is uncertain."""
 
-    mean: Floats  # (r, c, t) leads to expect
+    mean: Floats  # (r, c, t) leads to expect, but for the market
+    market: Floats  # (r,) the market's factor on them
     shape: Floats  # (r, c, t) negative binomial's gamma shape, 0 for Poisson
     share: Floats  # (r, v, s) of what the segments before it left
     take: Floats  # (r, v, g, e) of what the ways before it left
@@ -61,8 +63,8 @@ class Tables(NamedTuple):
     lag_cells: Counts  # (row,) cells in use
     lag_chance: Floats  # (row, cell) chance of so many periods; the last cell in use closes the sum
     lag_conditional: Floats  # (row, cell) of what the cells before it left
-    lag_threshold: Bits  # (row, cell)
-    lag_other: Counts  # (row, cell)
+    lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
+    lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
     lag_crossover: Counts  # (row,) number of items from which cells are filled one by one
 
 

@@ -109,7 +109,8 @@ def begin_run(keys: Keys, state: State, run: int, periods: int) -> None:
 def leads_of(plan: Plan, keys: Keys, tables: Tables, at: At) -> int:
     """Draw a channel's leads of a period: exact ones, and Poisson or negative binomial ones."""
     c, t = at.channel, at.period
-    mean = tables.mean[row_of(len(tables.mean), at.row), c, t]
+    market = tables.market[row_of(len(tables.market), at.row)]
+    mean = market * tables.mean[row_of(len(tables.mean), at.row), c, t]
     shape = tables.shape[row_of(len(tables.shape), at.row), c, t]
     if shape > 0.0:
         mean *= gamma(shape, keys.dispersion[c], at.run, t, 0) / shape
