@@ -148,9 +148,9 @@ def test_a_mixture_against_the_runs() -> None:
     given = scenario(MIXED + goals)
     outcome = forecast_run(given, runs=100_000, seed=2)
     compared = 0
-    for (goal, _), exact in outcome.exact.items():
+    for (goal, label), exact in outcome.exact.items():
         assert exact is not None
-        quarters = dict(goal.quarters)[_]
+        quarters = dict(goal.quarters)[label]
         reached = outcome.totals[goal.metric][:, list(quarters)].sum(axis=1) >= goal.target
         assert p_chance(reached, exact.probability) > 1e-7
         assert p_chance(reached, min(exact.probability + 0.02, 1.0)) < 1e-7
@@ -271,7 +271,15 @@ def test_large_counts(target: int) -> None:
         assert found == pytest.approx(float(count.sf(target - 1)), rel=1e-9, abs=1e-12)
     found = chance_of("leads: {fixed: 6000, per: month}", target, "o: {won: {conversion: 50%}}")
     right = float(stats.binom.sf(target - 1, 6_000, 0.5))
-    assert found == pytest.approx(right, rel=1e-9, abs=1e-12)
+    # its terms come from log(6000!) = 46,000, whose last place is 1e-11
+    assert found == pytest.approx(right, rel=1e-9, abs=1e-11)
+
+
+@pytest.mark.xfail(strict=True, reason="chances of a million exact leads keep eight digits only")
+def test_a_million_exact_leads() -> None:
+    leads, journey = "leads: {fixed: 1000000, per: month}", "o: {won: {conversion: 1%}}"
+    right = float(stats.binom.sf(9_999, 1_000_000, 0.01))
+    assert chance_of(leads, 10_000, journey) == exactly(right)
 
 
 def test_a_goal_that_would_take_too_long_is_left_out() -> None:

@@ -14,6 +14,8 @@ from forecast.engine.layout import Layout, version_weights
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import Arrivals, Number, Rate, Scenario
 
+LEAST_GROWTH = -0.99  # what an uncertain growth falls below with a chance of at most 1e-9
+
 
 @dataclass(frozen=True)
 class Days:
@@ -137,7 +139,8 @@ def growth(layout: Layout, channel: str, values: Values) -> Floats:
         elapsed = scenario.calendar.units_elapsed(rate.per)
         begin, end = np.interp([bounds[i], bounds[i + 1]], edges, elapsed)
         inside = np.clip(elapsed[:-1], begin, end) - begin
-        logs = logs + np.log1p(values(rate.amount))[:, None] * inside
+        amount = np.maximum(values(rate.amount), LEAST_GROWTH)
+        logs = logs + np.log1p(amount)[:, None] * inside
     return np.asarray(np.exp(logs))
 
 
@@ -174,7 +177,7 @@ def _daily_counts(leads: Arrivals, calendar: Calendar) -> Floats:
     days = np.zeros(len(units.index))
     for unit, length in enumerate(units.length_days):
         inside = np.flatnonzero(units.index == unit)
-        whole = len(inside) if unit == 0 and len(units.length_days) > 1 else int(length)
+        whole = int(length) - (units.elapsed_days if unit == 0 else 0)
         figure = leads.figure(unit)
         assert isinstance(figure, float)
         k = np.arange(len(inside) + 1)

@@ -87,7 +87,7 @@ def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Float
         return out
     wanted = blueprint.layout.targets.index(_stage_of(metric))
     stages = len(blueprint.scenario.stages)
-    reach(plan, tables, wanted, new_work(stages, periods, quarters), out)
+    reach(plan, tables, wanted, new_work(len(plan.twin), stages, periods, quarters), out)
     return out
 
 

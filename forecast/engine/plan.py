@@ -43,6 +43,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
     plan = Plan(
         np.array(scenario.calendar.quarter_of, dtype=np.int64),
         layout.phase_of,
+        _twins(scenario),
         np.array(entry, dtype=np.int64),
         np.stack([fixed_counts(layout, c) for c in channels]),
         layout.first_way,
@@ -53,6 +54,20 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         **_sizes(layout),
     )
     return Blueprint(layout, maker, plan)
+
+
+def _twins(scenario: Scenario) -> NDArray[np.int64]:
+    """Give each group's first group with the same journey in all versions."""
+    groups = scenario.groups
+    twins = [
+        next(
+            i
+            for i, other in enumerate(groups)
+            if all(v.journeys[group] == v.journeys[other] for v in scenario.versions)
+        )
+        for group in groups
+    ]
+    return np.array(twins, dtype=np.int64)
 
 
 def _sizes(layout: Layout) -> dict[str, NDArray[Any]]:

@@ -63,7 +63,11 @@ class Simulator:
         """How many runs a slice holds."""
         scenario = self.blueprint.scenario
         tables = self.blueprint.maker.tables(self.draws.means())
-        leads = float(tables.mean.sum() * tables.market[0]) + float(self.blueprint.plan.fixed.sum()) + 1.0
+        leads = (
+            float(tables.mean.sum() * tables.market[0])
+            + float(self.blueprint.plan.fixed.sum())
+            + 1.0
+        )
         fit = min(
             SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads
         )

@@ -22,6 +22,7 @@ class Units(NamedTuple):
     # (day,) which unit, counted from the one that holds the start
     index: NDArray[np.int64]  # type: ignore[assignment]  # hides tuple.index, which nobody calls
     length_days: NDArray[np.int64]  # (unit,) whole length, days before the start included
+    elapsed_days: int  # of the first unit, before the start
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Calendar:
         if per in ("day", "week"):
             length = int(DAYS_IN[per])
             index = (days - days[0]) // length
-            return Units(index, np.full(int(index[-1]) + 1, length, dtype=np.int64))
+            return Units(index, np.full(int(index[-1]) + 1, length, dtype=np.int64), 0)
         months = MONTHS_IN[per]
         number = (_month_number(days) - (self.fiscal_year_start - 1)) // months
         index = number - number[0]
@@ -91,7 +92,7 @@ class Calendar:
             for i in range(int(index[-1]) + 2)
         ]
         edges = np.array(firsts, dtype=np.int64)
-        return Units(index, edges[1:] - edges[:-1])
+        return Units(index, edges[1:] - edges[:-1], int(days[0]) - firsts[0])
 
     def units_elapsed(self, per: str) -> NDArray[np.float64]:
         """Time from the start to each period's edges in units ``per``, shape (period + 1,)."""

@@ -83,11 +83,15 @@ class Figure:
         family = read_family(node, quantities.number, door)
         if family is BROKEN:
             return BROKEN
-        if family.low < self.low or self._reach(family) > self.high:
+        if self._lowest(family) < self.low or self._reach(family) > self.high:
             must = f"{self.what} {self._range()} in every case"
             return door.fault(node.place, _reach_of(family), must, self._mend_support(family))
         # What cannot vary is no uncertain assumption: it has nothing to draw or to correlate.
         return Uncertain(node.place.path, family) if family.sd > 0 else family.mean
+
+    def _lowest(self, family: Family) -> float:
+        """Where the support begins; for what may be negative a value it hardly ever falls below."""
+        return family.low if self.low >= 0 else float(family.ppf(np.array([HARDLY_EVER]))[0])
 
     def _reach(self, family: Family) -> float:
         """The end of a share's support; for other figures a value it hardly ever exceeds."""

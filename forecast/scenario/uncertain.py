@@ -13,14 +13,13 @@ from forecast.scenario.model import Correlation, Scenario, Uncertain
 
 def uncertain_numbers(scenario: Scenario) -> dict[str, Uncertain]:
     """Every uncertain assumption by path; a later definition is named ``path@day``."""
-    found: dict[str, Uncertain] = {}
+    names: dict[Uncertain, str] = {}
     for version in scenario.versions:
         for item in walk_uncertain(version):
-            if item.path not in found:
-                found[item.path] = item
-            elif found[item.path].family != item.family:
-                found.setdefault(f"{item.path}@{version.since}", item)
-    return found
+            if item not in names:
+                first = item.path not in names.values()
+                names[item] = item.path if first else f"{item.path}@{version.since}"
+    return {name: item for item, name in names.items()}
 
 
 def walk_uncertain(thing: Any) -> Iterator[Uncertain]:

@@ -25,15 +25,17 @@ SETTLED = 1e-15  # loops without lag are followed until so little changes
 class Work(NamedTuple):
     """Working space of ``reach``."""
 
-    hits: Floats  # (j, t, q)
+    known: Floats  # (g, j, t, q) hits of each distinct journey
+    hits: Floats  # (j, t, q) those of the journey at hand
     base: Floats  # (j, q)
     response: Floats  # (j, k) hits exactly k periods after entry, then their running sum
     ahead: Floats  # (j, k) what of the response is known from earlier k
 
 
-def new_work(stages: int, periods: int, quarters: int) -> Work:
+def new_work(groups: int, stages: int, periods: int, quarters: int) -> Work:
     """Allocate working space."""
     return Work(
+        np.zeros((groups, stages, periods, quarters)),
         np.zeros((stages, periods, quarters)),
         np.zeros((stages, quarters)),
         np.zeros((stages, periods)),
@@ -56,11 +58,24 @@ def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> N
         out[row] = 0.0
         for c in range(channels):
             for s in range(segments):
-                at = (row, c * segments + s)
-                respond(plan, tables, wanted, at, steady, work)
-                gather(plan, steady, work)
-                backward(plan, tables, wanted, at, steady, work)
-                add_segment(plan, tables, wanted, (row, c, s), work.hits, out)
+                g = c * segments + s
+                if plan.twin[g] == g:
+                    respond(plan, tables, wanted, (row, g), steady, work)
+                    gather(plan, steady, work)
+                    backward(plan, tables, wanted, (row, g), steady, work)
+                    keep(work, g)
+                hits = work.known[plan.twin[g]]
+                add_segment(plan, tables, wanted, (row, c, s), hits, out)
+
+
+@jit(merge=True)
+def keep(work: Work, g: int) -> None:
+    """Keep the hits of a journey for the other groups that have the same."""
+    stages, periods, quarters = work.hits.shape
+    for j in range(stages):
+        for t in range(periods):
+            for q in range(quarters):
+                work.known[g, j, t, q] = work.hits[j, t, q]
 
 
 @jit(merge=True)

@@ -18,6 +18,7 @@ class Plan(NamedTuple):
 
     quarter_of: Counts  # (t,)
     phase_of: Counts  # (t,)
+    twin: Counts  # (g,) the first group with the same journey
     entry: Counts  # (c,) stage where a channel's leads enter
     fixed: Counts  # (c, t) leads that come for certain, beside the random ones
     first_way: Counts  # (j + 1,) ways of stage j are first_way[j] .. first_way[j + 1] - 1

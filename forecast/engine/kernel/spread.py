@@ -143,6 +143,4 @@ def spread(
         spread_few(m, cumulative, tables.lag_guide[row], address, scratch[0], counts)
     else:
         key, run, step = address
-        spread_many(
-            m, tables.lag_conditional[row, :cells], key, run, step, scratch[1], counts
-        )
+        spread_many(m, tables.lag_conditional[row, :cells], key, run, step, scratch[1], counts)
