@@ -29,7 +29,7 @@ RETURNS = 0.20  # of the leads that do not become an MQL
 SIZES = np.array([22_000.0, 25_000.0, 30_000.0, 40_000.0])  # (channel,) mean
 SIZE_SIGMA = sqrt(log(1.0 + 1.2**2))
 MARKET_SIGMA = 0.1
-BLOCK_RUNS = 500
+BLOCK_RUNS = 1_000
 BLOCK_DEALS = 60_000  # sizes drawn at a time
 
 
