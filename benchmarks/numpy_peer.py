@@ -1,10 +1,10 @@
 """What a careful NumPy user would write: the reference workload, counts vectorised over runs.
 
-The same exact chain as the scenario ``reference-r1.yaml`` and no approximation: Poisson arrivals,
-binomial steps, cohorts spread over lags by conditional binomials (``Generator.multinomial``, which
-stops as soon as a cohort is used up), every deal's size drawn. All runs of a block advance together
-month by month. What was tried and kept: SFC64, blocks that stay in the processor's cache, lags cut
-at the horizon, sizes drawn in one go with ``np.add.reduceat``.
+The same exact chain as ``scenarios/reference-r1.yaml``, no approximation: Poisson arrivals, binomial
+steps, cohorts spread over lags by conditional binomials (``Generator.multinomial``, which stops as
+soon as a cohort is used up), every deal's size drawn. All runs of a block advance together, month
+by month. Tuned: SFC64; blocks of 1,000 runs (100 to 500 cost up to 20% more, 2,000 as much); sizes
+by the block with ``np.add.reduceat``. Lags sorted by chance, or without empty cells, gained nothing.
 """
 
 from __future__ import annotations
@@ -117,4 +117,4 @@ def _sums_of_sizes(rng: np.random.Generator, deals: Counts) -> Floats:
         starts = np.concatenate([[0], ends[done : stop - 1] - before])
         sums[cells[done:stop]] = np.add.reduceat(sizes, starts)
         done = stop
-    return sums.reshape(deals.shape) * SIZES * exp(-SIZE_SIGMA**2 / 2.0)
+    return sums.reshape(deals.shape) * SIZES * exp(-(SIZE_SIGMA**2) / 2.0)

@@ -112,15 +112,16 @@ def _check_output(path: Path) -> None:
 
 
 def _simulate(scenario: Any, asked: Mapping[str, Any]) -> Outcome:
-    from forecast.engine.run import PrecisionError, forecast_run, runs_for_precision
+    from forecast.engine.request import RequestError
+    from forecast.engine.run import forecast_run, runs_for_precision
 
     runs, seed, output = asked["runs"] or DEFAULT_RUNS, asked["seed"], asked["output"]
     if output is not None:
         interrupt.writing(output)
-    with progress(asked["quiet"]) as meter:
-        if asked["precision"] is not None:
-            try:
+    try:
+        with progress(asked["quiet"]) as meter:
+            if asked["precision"] is not None:
                 runs = runs_for_precision(scenario, precision=asked["precision"], seed=seed)
-            except PrecisionError as error:
-                raise BadInput(str(error)) from None
-        return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)
+            return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)
+    except RequestError as error:
+        raise BadInput(str(error)) from None

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.plan import make_blueprint
-from forecast.engine.simulate import Simulator, Slice
+from forecast.engine.request import check_deals, check_memory, check_request
+from forecast.engine.simulate import Simulator, Slice, bytes_per_run
 from forecast.engine.variables import (
     PATH,
     VARIABLES,
@@ -24,9 +25,6 @@ from forecast.scenario.model import Scenario
 if TYPE_CHECKING:
     import xarray
 
-DETAILS = ("journey",)
-MOST_RUNS = 100_000_000
-
 
 def simulate(
     scenario: Scenario, *, runs: int = 10_000, seed: int = 0, detail: str = "journey"
@@ -37,7 +35,8 @@ def simulate(
     declared in ``forecast.engine.variables``. Counts are in items, money in the scenario's
     currency. The first 1,000 of 10,000 runs are those of a forecast of 1,000 runs.
 
-    Raises ``ValueError`` for less than 1 run or an unknown detail.
+    Raises ``RequestError`` (a ``ValueError``) for runs below 1 or beyond the machine's memory, and
+    for an unknown detail.
 
     >>> from forecast import read_scenario, simulate
     >>> futures = simulate(read_scenario("scenarios/lean-consulting.yaml"), runs=2_000)
@@ -46,17 +45,9 @@ def simulate(
     """
     check_request(runs, detail)
     simulator = Simulator(make_blueprint(scenario), seed)
+    check_memory(runs, bytes_per_run(scenario))
+    check_deals(simulator.drawn_deals())
     return as_dataset(simulator, simulator.whole(runs), seed)
-
-
-def check_request(runs: int, detail: str = "journey") -> None:
-    """Check what is asked of a simulation; raises ``ValueError``."""
-    if isinstance(runs, bool) or not isinstance(runs, int | np.integer) or not runs >= 1:
-        raise ValueError(f"runs: got {runs!r}; must be a whole number from 1 to {MOST_RUNS:,}.")
-    if runs > MOST_RUNS:
-        raise ValueError(f"runs: got {runs:,}; must be at most {MOST_RUNS:,}.")
-    if detail not in DETAILS:
-        raise ValueError(f"detail: got {detail!r}; must be one of {', '.join(DETAILS)}.")
 
 
 def as_dataset(simulator: Simulator, part: Slice, seed: int) -> xarray.Dataset:

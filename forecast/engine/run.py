@@ -18,6 +18,13 @@ from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.plan import Blueprint, make_blueprint
+from forecast.engine.request import (
+    MOST_RUNS,
+    RequestError,
+    check_deals,
+    check_memory,
+    check_request,
+)
 from forecast.engine.selfcheck import check_means
 from forecast.engine.simulate import Simulator, Slice, cuts, empty_futures, in_order
 from forecast.engine.store import Sink, open_sink
@@ -25,14 +32,9 @@ from forecast.scenario.model import Goal, Scenario
 
 PILOT_RUNS = 4_000
 PILOT = 0x9E3779B9  # joins the seed of a pilot, so that its runs are independent of the forecast's
-MOST_RUNS = 100_000_000
 
 Progress = Callable[[int, int], None]
 Totals = dict[str, NDArray[np.generic]]
-
-
-class PrecisionError(Exception):
-    """A precision that cannot be reached: why, and how to mend it."""
 
 
 def forecast_run(
@@ -46,11 +48,15 @@ def forecast_run(
     """Simulate a scenario and set the closed forms beside it.
 
     ``progress`` is told (runs done, runs). With ``output`` (.nc or .zarr) every run is written
-    there; raises ``forecast.engine.store.OutputError`` when that cannot be done.
+    there; raises ``forecast.engine.store.OutputError`` when that cannot be done, ``RequestError``
+    when so many runs or deals cannot be simulated.
     """
+    check_request(runs)
     clock = [time.perf_counter()]
     blueprint = make_blueprint(scenario)
     simulator = Simulator(blueprint, seed)
+    check_memory(runs, _bytes_of_totals(scenario))
+    check_deals(simulator.drawn_deals())
     exact = ExactChances(blueprint, bool(simulator.draws.names), runs)
     clock.append(time.perf_counter())
     totals, chances = _simulate(
@@ -73,6 +79,11 @@ def forecast_run(
         expected_how=expected.how,
         seconds=dict(zip(parts, map(float, np.diff(clock)), strict=True)),
     )
+
+
+def _bytes_of_totals(scenario: Scenario) -> int:
+    """Bytes that the totals of one run take."""
+    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
 
 
 def _opener(
@@ -146,10 +157,10 @@ def runs_for_precision(scenario: Scenario, *, precision: float, seed: int) -> in
     no stopping rule bends the result. For caution a chance counts as the one nearest to 50% that
     the pilot's 95% interval (Wilson 1927) leaves possible.
 
-    Raises ``PrecisionError`` where there is no goal or it would take more than 100 million runs.
+    Raises ``RequestError`` where there is no goal or it would take more than 100 million runs.
     """
     if not scenario.goals:
-        raise PrecisionError("--precision needs goals. Add goals to the scenario, or use --runs.")
+        raise RequestError("--precision needs goals. Add goals to the scenario, or use --runs.")
     blueprint = make_blueprint(scenario)
     unasked = ExactChances(blueprint, True, 0)
     totals, _ = _simulate(
@@ -164,7 +175,7 @@ def runs_for_precision(scenario: Scenario, *, precision: float, seed: int) -> in
     if runs > MOST_RUNS:
         finest = (worst / MOST_RUNS) ** 0.5
         mend = f"Ask for {finest:.2%} or more."
-        raise PrecisionError(f"--precision {precision:.4%} would take {runs:,} runs. {mend}")
+        raise RequestError(f"--precision {precision:.4%} would take {runs:,} runs. {mend}")
     return runs
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
+from forecast.engine.expected import flow_at
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
+from forecast.engine.kernel.sizes import FIXED
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_keys
 from forecast.scenario.model import Scenario
@@ -20,7 +22,8 @@ T = TypeVar("T")
 
 SLICE_RUNS = 1_024  # the most runs of a slice; small enough that Ctrl-C is heard at once
 SLICE_BYTES = 32_000_000  # the most a slice's rows may take
-SLICE_WORK = 2e8  # leads of a slice beyond which it is cut shorter
+SLICE_SECONDS = 0.25  # about the longest time of a slice
+SECONDS_PER_CELL, SECONDS_PER_LEAD = 5e-7, 2e-8  # of a group in a period, and of a lead
 
 
 class Slice(NamedTuple):
@@ -61,17 +64,22 @@ class Simulator:
 
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
-        scenario = self.blueprint.scenario
+        scenario, plan = self.blueprint.scenario, self.blueprint.plan
         tables = self.blueprint.maker.tables(self.draws.means())
-        leads = (
-            float(tables.mean.sum() * tables.market[0])
-            + float(self.blueprint.plan.fixed.sum())
-            + 1.0
-        )
+        leads = float(tables.mean.sum() * tables.market[0]) + float(plan.fixed.sum())
+        cells = len(plan.twin) * len(plan.quarter_of)
+        seconds = SECONDS_PER_CELL * cells + SECONDS_PER_LEAD * leads
         fit = min(
-            SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_WORK // leads
+            SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_SECONDS / seconds
         )
         return int(max(1, min(SLICE_RUNS, fit)))
+
+    def drawn_deals(self) -> float:
+        """About how many deals of a run have a size that must be drawn."""
+        plan = self.blueprint.plan
+        if not np.any(plan.size_code != FIXED):
+            return 0.0
+        return float(flow_at(self.blueprint, self.draws.means(), 1).deals.sum())
 
     def _table_bytes(self) -> int:
         """Bytes of tables that one run takes when much is uncertain."""

@@ -1,0 +1,56 @@
+"""What is asked of a simulation, checked before any work begins."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+MOST_RUNS = 100_000_000
+DETAILS = ("journey",)
+MOST_DEALS = 2e7  # of one run, where each size is drawn: about a quarter of a second
+MEMORY_SHARE = 0.8
+
+
+class RequestError(ValueError):
+    """A request that cannot be met: what was asked, what it must be, how to mend it."""
+
+
+def check_request(runs: int, detail: str = "journey") -> None:
+    """Check the runs and the detail; raises ``RequestError``."""
+    if isinstance(runs, bool) or not isinstance(runs, int | np.integer):
+        raise RequestError(f"runs: got {runs!r}; must be a whole number. Give 10_000.")
+    if not 1 <= runs <= MOST_RUNS:
+        must = f"between 1 and {MOST_RUNS:,}"
+        raise RequestError(f"runs: got {runs:,}; must be {must}. 10,000 do for most questions.")
+    if detail not in DETAILS:
+        must = f"one of {', '.join(DETAILS)}"
+        raise RequestError(f"detail: got {detail!r}; must be {must}. Leave it out.")
+
+
+def check_memory(runs: int, bytes_per_run: int) -> None:
+    """Check that the machine can hold so many runs; raises ``RequestError``."""
+    room = MEMORY_SHARE * _memory_bytes()
+    if runs * bytes_per_run > room:
+        fit = max(1, int(room // bytes_per_run))
+        need = runs * bytes_per_run / 1e9
+        must = f"at most {fit:,} on this machine"
+        raise RequestError(
+            f"runs: {runs:,} would take {need:,.0f} GB; must be {must}. Ask for less."
+        )
+
+
+def check_deals(deals_per_run: float) -> None:
+    """Check that the sizes of a run's deals can be drawn one by one; raises ``RequestError``."""
+    if deals_per_run > MOST_DEALS:
+        raise RequestError(
+            f"got about {deals_per_run:.2g} deals in every run; must be at most {MOST_DEALS:.0e}, "
+            "as the size of each is drawn. Give the products a fixed size, or lower the leads."
+        )
+
+
+def _memory_bytes() -> float:
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
