@@ -1,4 +1,6 @@
-"""Measure and print every comparison: ``python benchmarks/compare.py [speed memory start accuracy]``.
+"""Measure and print comparisons: all, or some of speed, memory, start and accuracy.
+
+    python benchmarks/compare.py [SECTION ...] [--rounds N] [--write]
 
 ``--write`` puts the tables into RESULTS.md, each between its two markers.
 """

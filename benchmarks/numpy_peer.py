@@ -1,10 +1,11 @@
 """What a careful NumPy user would write: the reference workload, counts vectorised over runs.
 
-The same exact chain as ``scenarios/reference-r1.yaml``, no approximation: Poisson arrivals, binomial
-steps, cohorts spread over lags by conditional binomials (``Generator.multinomial``, which stops as
-soon as a cohort is used up), every deal's size drawn. All runs of a block advance together, month
-by month. Tuned: SFC64; blocks of 1,000 runs (100 to 500 cost up to 20% more, 2,000 as much); sizes
-by the block with ``np.add.reduceat``. Lags sorted by chance, or without empty cells, gained nothing.
+The same exact chain as ``scenarios/reference-r1.yaml``, no approximation: Poisson arrivals,
+binomial steps, cohorts spread over lags by conditional binomials (``Generator.multinomial``, which
+stops as soon as a cohort is used up), every deal's size drawn. All runs of a block advance
+together, month by month. Tuned: SFC64; blocks of 1,000 runs (100 to 500 cost up to 20% more, 2,000
+the same); sizes by the block with ``np.add.reduceat``. Nothing was gained by lags sorted by chance
+or without their empty cells.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import Table, figure, kept, ratio
+from tables import Table, kept, ratio
 from workloads import SCENARIOS
 
 Seconds = tuple[float, float]  # wall, CPU

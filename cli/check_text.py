@@ -136,7 +136,10 @@ def _print_uncertain(document: Document) -> None:
     )
     for each in document["correlations"]:
         first, second = each["between"]
-        say(wrapped(f"{first} and {second} are correlated: rank {each['rank']:g}", "  "))
+        idle = " and ".join(each["certain"])
+        effect = f"; no effect while {idle} stays certain" if idle else ""
+        text = f"{first} and {second} are correlated: rank {each['rank']:g}{effect}"
+        say(wrapped(text, "  "))
 
 
 def figure(path: str, value: float) -> str:

@@ -184,14 +184,15 @@ def tied(rank: float) -> Scenario:
 
 @pytest.mark.parametrize("rank", [-0.9, -0.3, 0.0, 0.5, 0.95])
 def test_rank_correlations(rank: float) -> None:
-    runs = 16_384
-    drawn = forecast.simulate(tied(rank), runs=runs, seed=6).assumption.values
+    runs, given = 2**19, tied(rank)
+    draws = Draws(given, 6)
+    drawn = draws.matrix(draws.draw(0, runs), runs)
     found = stats.spearmanr(drawn).statistic
     # the standard error of Fisher's z of a Spearman correlation (Bonett and Wright 2000)
     error = np.sqrt(SCRAMBLED * (1.0 + rank**2 / 2.0) / (runs - 3))
     assert abs(np.arctanh(found) - np.arctanh(rank)) / error < bound(5)
-    for column, number in zip(drawn.T, uncertain_numbers(tied(rank)).values(), strict=True):
-        assert stats.kstest(column, number.family.cdf).pvalue > RARE
+    for column, number in zip(drawn.T, draws.numbers.values(), strict=True):
+        assert stats.kstest(column[:4_096], number.family.cdf).pvalue > RARE
 
 
 def test_three_that_hang_together() -> None:
@@ -207,10 +208,11 @@ def test_three_that_hang_together() -> None:
             for x, y, r in (("a", "b", 0.6), ("b", "c", -0.4), ("a", "c", 0.1))
         )
     )
-    drawn = forecast.simulate(scenario(text), runs=16_384, seed=6).assumption.values
+    draws = Draws(scenario(text), 6)
+    drawn = draws.matrix(draws.draw(0, 2**19), 2**19)
     found = stats.spearmanr(drawn).statistic
     for i, j, rank in ((0, 1, 0.6), (1, 2, -0.4), (0, 2, 0.1)):
-        error = np.sqrt(SCRAMBLED * (1.0 + rank**2 / 2.0) / 16_381)
+        error = np.sqrt(SCRAMBLED * (1.0 + rank**2 / 2.0) / 2**19)
         assert abs(np.arctanh(found[i, j]) - np.arctanh(rank)) / error < bound(3)
 
 

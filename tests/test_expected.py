@@ -213,6 +213,25 @@ def test_correlated_lognormals_have_a_product_of_their_own(rank: float) -> None:
     assert found == pytest.approx([150.0 * math.exp(covariance)] * 4, rel=1e-8)
 
 
+def test_three_correlated_lognormals() -> None:
+    cvs, ranks = (0.5, 0.6, 0.8), {(0, 1): 0.5, (0, 2): -0.3, (1, 2): 0.1}
+    jan, mean, market = (f"{{lognormal: {{mean: 1, cv: {cv}}}}}" for cv in cvs)
+    paths = "channels.a.seasonality.jan", "channels.a.leads.mean", "market"
+    pairs = [f"{{between: [{paths[i]}, {paths[j]}], rank: {r}}}" for (i, j), r in ranks.items()]
+    leads = f"leads: {{mean: {mean}, per: month}}, seasonality: {{jan: {jan}}}"
+    more = f"market: {market}\ncorrelation: [{', '.join(pairs)}]\n"
+    sigmas = [math.sqrt(math.log1p(cv**2)) for cv in cvs]
+    covariances = {
+        (i, j): 2.0 * math.sin(math.pi * r / 6.0) * sigmas[i] * sigmas[j]
+        for (i, j), r in ranks.items()
+    }
+    found = expected(
+        per_period(scenario(monthly("o: {won: {conversion: 50%}}", leads, more))), "leads"
+    )
+    assert found[0] == pytest.approx(math.exp(sum(covariances.values())), rel=1e-7)
+    assert found[1:] == pytest.approx([math.exp(covariances[1, 2])] * 11, rel=1e-7)
+
+
 def test_dirichlet_means() -> None:
     text = monthly(
         "o: {dirichlet: {won: 6, nurture: 2, lost: 12}, won: {}, nurture: {}}, "

@@ -241,6 +241,12 @@ CHANGES = {
     "exact leads": "channels.list.leads.fixed: [99, 80, 70, 60, 50, 45]",
     "size": "products.small.size: 5k",
     "uncertain": "journey.lead.talk.conversion: {beta: {won: 50, lost: 10}}",
+    "market": "market: {lognormal: {mean: 1, cv: 50%}}",
+    "season": "channels.web.seasonality.apr: 3",
+    "growth": "channels.events.growth: 9% per month",
+    "dispersion": "channels.events.dispersion: 0.9",
+    "mix": "products.small.mix: 30%, products.large.mix: 70%",
+    "cost": "channels.web.cost.per_lead: 9",
     "share": "segments.small.share: 50%, segments.large.share: 50%",
 }
 
@@ -283,6 +289,27 @@ def test_seeds_are_independent() -> None:
     runs = 4_000
     one, other = (total(rich(runs=runs, seed=seed), "deals").astype(float) for seed in (1, 2))
     assert abs(z_covariance(one, other, (one.mean(), other.mean()), 0.0)) < bound(1)
+
+
+def test_all_that_can_end_a_lead_is_independent() -> None:
+    """Of Poisson leads, those that end in different ways, places and times are independent."""
+    given = scenario(
+        "name: Apart\nstart: 2027-01-01\nhorizon: 3 quarters\n"
+        "channels:\n  a: {leads: {mean: 8, per: month}}\n  b: {leads: {mean: 8, per: month}}\n"
+        "segments: {one: {share: 50%}, two: {share: 50%}}\njourney:\n"
+        "  lead: {talk: {conversion: 60%, lag: {gamma: {mean: 40 days, cv: 0.5}}}}\n"
+        "  talk: {won: {conversion: 60%, lag: 1 month}, lead: {conversion: 10%, lag: 20 days}}\n"
+        "products: {p: {mix: 50%, size: 1}, q: {mix: 50%, size: 1}}\n"
+    )
+    runs = 40_000
+    data = forecast.simulate(given, runs=runs, seed=1)
+    ends = [data.deals, data.entered.sel(stage="lost"), data.open.isel(quarter=-1)]
+    cells = np.concatenate([end.values.reshape(runs, -1) for end in ends], axis=1)
+    cells = cells[:, cells.mean(axis=0) > 0.1]
+    assert cells.shape[1] >= 30
+    correlations = np.corrcoef(cells.T)[np.triu_indices(cells.shape[1], 1)]
+    assert np.abs(correlations).max() * runs**0.5 < bound(len(correlations))
+    np.testing.assert_allclose(cells.var(axis=0) / cells.mean(axis=0), 1.0, atol=0.1)
 
 
 @pytest.mark.parametrize("seed", [0, -1, 2**31, 2**64, 2**80 + 1])
@@ -360,10 +387,11 @@ def test_dims_without_segments_and_products() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"runs": 0}, "runs: got 0; must be a whole number from 1"),
+        ({"runs": 0}, "runs: got 0; must be"),
+        ({"runs": -5}, "runs: got -5; must be"),
         ({"runs": True}, "runs: got True; must be a whole number"),
         ({"runs": 2.5}, "runs: got 2.5; must be a whole number"),
-        ({"runs": 10**9}, "runs: got 1,000,000,000; must be at most"),
+        ({"runs": 10**9}, "runs: got 1,000,000,000; must be"),
         ({"detail": "leads"}, "detail: got 'leads'; must be one of journey"),
     ],
 )

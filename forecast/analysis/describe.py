@@ -33,6 +33,7 @@ def describe_scenario(scenario: Scenario) -> Document:
     journey = describe_journey(scenario)
     leads = _leads(scenario)
     wins = _wins(scenario, leads)
+    uncertain = uncertain_numbers(scenario)
     channels = _channels(scenario, leads, wins)
     return {
         "scenario": scenario.name,
@@ -49,11 +50,15 @@ def describe_scenario(scenario: Scenario) -> Document:
         "wins": wins,
         "products": _products(scenario),
         "uncertain": [
-            {"assumption": name, **describe_number(number)}
-            for name, number in uncertain_numbers(scenario).items()
+            {"assumption": name, **describe_number(number)} for name, number in uncertain.items()
         ],
         "correlations": [
-            {"between": list(c.between), "rank": c.rank} for c in scenario.correlations
+            {
+                "between": list(c.between),
+                "rank": c.rank,
+                "certain": [p for p in c.between if p not in uncertain],
+            }
+            for c in scenario.correlations
         ],
         "changes": changes(scenario),
         "goals": [_goal(goal) for goal in scenario.goals],

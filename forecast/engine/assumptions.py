@@ -46,7 +46,7 @@ class Draws:
         self.numbers = uncertain_numbers(scenario)
         self.names = tuple(self.numbers)
         self._keys = {name: stream_key(seed, "assumption", name) for name in self.names}
-        self._matrix, self.together = correlation_matrix(scenario.correlations)
+        self._matrix, self.together = correlation_matrix(scenario.correlations, self.numbers)
         self._root = np.linalg.cholesky(self._matrix)
 
     def draw(self, first: int, runs: int) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
+from math import inf, isfinite, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -49,12 +49,14 @@ def _z_of(values: NDArray[np.float64], expected: float, *, money: bool) -> float
     centred = values - mean
     variance = float(np.dot(centred, centred)) / n
     difference = mean - expected
+    if not isfinite(difference):
+        return inf
     if variance <= (1e-9 * abs(mean)) ** 2:
         if abs(difference) <= 1e-9 * max(1.0, abs(expected)):
             return 0.0
         if mean == 0.0 and money:
             return None  # as rare as the deals, which have a cell of their own
-        return float("inf") if n * abs(difference) > SURE_EVENTS else None
+        return inf if n * abs(difference) > SURE_EVENTS else None
     sd = sqrt(variance)
     skew = float(np.mean(centred**3)) / sd**3
     if abs(skew) / sqrt(n) > MOST_SKEW:

@@ -69,6 +69,7 @@ def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterato
             os.replace(beside, path)
         else:
             yield _Zarr(beside, simulator, runs, seed)
+            _consolidate(beside)
             _swap(beside, path)
         _sync(path.absolute().parent)
     except OSError as error:
@@ -155,6 +156,13 @@ class _Zarr:
             dataset.to_zarr(self._path, mode="w", zarr_format=2, consolidated=False)
         else:
             dataset.to_zarr(self._path, append_dim="run", zarr_format=2, consolidated=False)
+
+
+def _consolidate(path: Path) -> None:
+    """Gather a store's metadata in one place, where xarray looks for it first."""
+    import zarr
+
+    zarr.consolidate_metadata(str(path), zarr_format=2)
 
 
 def _is_zarr(path: Path) -> bool:

@@ -31,7 +31,7 @@ from forecast.scenario.model import (
     Uncertain,
     centre,
 )
-from forecast.scenario.nodes import Items, Place, Table
+from forecast.scenario.nodes import Items, Place, Table, Text
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
 MOST_LEADS_PER_PERIOD = 1e12
@@ -244,21 +244,22 @@ def _check_correlations(
 def _check_path(
     document: Table, path: str, place: Place, known: Mapping[str, Uncertain], door: Door
 ) -> None:
-    if path in known:
-        return
+    node = find(document, path)
+    if path in known or (node.place.path == path and isinstance(node, Text)):
+        return  # what is certain has nothing to correlate, and may become uncertain again
     must = "the path of an uncertain assumption"
-    if find(document, path).place.path != path:
+    if node.place.path != path:
         mend = did_you_mean(path, known) or "Copy the path of a number that is a distribution."
         door.fault(place, f"the unknown path {shown(path)}", must, mend)
         return
-    mend = "Give that figure as a distribution, or remove this correlation."
-    door.fault(place, f"{shown(path)}, which is not uncertain", must, mend)
+    mend = "Give the path down to the number itself, such as channels.web.leads.mean."
+    door.fault(place, f"{shown(path)}, which is no number", must, mend)
 
 
 def _check_definite(document: Table, scenario: Scenario, door: Door) -> None:
-    if not scenario.correlations:
+    matrix, together = correlation_matrix(scenario.correlations, uncertain_numbers(scenario))
+    if not together:
         return
-    matrix, _ = correlation_matrix(scenario.correlations)
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < 1e-10:
         got = f"correlations that contradict one another (smallest eigenvalue {smallest:.3g})"

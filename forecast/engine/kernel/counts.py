@@ -13,6 +13,7 @@ nothing cancels. Binomial counts, whose terms would alternate, are convolved.
 import math
 
 from forecast.engine.kernel import jit
+from forecast.engine.kernel.samplers import deviance, stirling_error
 from forecast.engine.kernel.shapes import Floats
 
 LARGE = 1e200
@@ -103,12 +104,19 @@ def below_with_trials(
 
 @jit(merge=True)
 def binomial_chances(n: float, p: float, b: Floats) -> None:
-    """b[k] = P(Binomial(n, p) = k) for k < len(b)."""
+    """b[k] = P(Binomial(n, p) = k) for k < len(b), by deviances (Loader 2000), p > 0."""
+    top = stirling_error(n)
     for k in range(len(b)):
         if k > n:
             b[k] = 0.0
         elif p >= 1.0:
             b[k] = 1.0 if k == n else 0.0
+        elif k == 0:
+            b[k] = math.exp(n * math.log1p(-p))
+        elif k == n:
+            b[k] = math.exp(n * math.log(p))
         else:
-            choose = math.lgamma(n + 1.0) - math.lgamma(k + 1.0) - math.lgamma(n - k + 1.0)
-            b[k] = math.exp(choose + k * math.log(p) + (n - k) * math.log1p(-p))
+            rest = n - k
+            errors = top - stirling_error(float(k)) - stirling_error(rest)
+            far = deviance(float(k), k - n * p) + deviance(rest, rest - n * (1.0 - p))
+            b[k] = math.exp(errors - far) * math.sqrt(n / (2.0 * math.pi * k * rest))
