@@ -59,7 +59,7 @@ def _command_row(times: int) -> tuple[str, ...]:
     peaks = np.array([footprint("forecast", *arguments)["peak"] for _ in range(times)])
     peak = float(np.median(peaks))
     return (
-        "forecast run scenarios/lean-consulting.yaml --runs 1M --json",
+        "`forecast run scenarios/lean-consulting.yaml --runs 1M --json`",
         f"**{figure(peak / GIB)}**, {kept(peak / GIB, 1.0)}",
         figure(peak / MIB),
     )

@@ -101,7 +101,7 @@ def _print_goals(goals: Sequence[Document]) -> None:
     pairs = list(zip(goals, places, strict=True))
     every = [
         Column("goal", [g["metric"] for g in goals], left=True, keep=9),
-        Column("quarter", [g["quarter"] for g in goals], left=True, keep=8),
+        Column("quarter", [_span(goal) for goal in goals], left=True, keep=8),
         Column("target", [f"≥ {text}" for text in written], keep=7),
         Column("wanted", [chance(g["confidence"], 0) for g in goals], keep=5),
         Column("chance", [chance(g["probability"], d) for g, d in pairs], keep=8),
@@ -119,6 +119,14 @@ def _print_goals(goals: Sequence[Document]) -> None:
 def _decimals(error: float) -> int:
     """Decimals of a percentage that its error does not make meaningless."""
     return 1 if error >= 0.0005 else 2 if error >= 0.00005 else 3
+
+
+def _span(goal: Document) -> str:
+    """Name a goal's quarters; of a year that is not whole, those that are in the horizon."""
+    label, quarters = str(goal["quarter"]), goal["quarters"]
+    if len(label) > 4 or len(quarters) == 4:
+        return label
+    return f"{label} {quarters[0][4:]}" + (f"-{quarters[-1][4:]}" if len(quarters) > 1 else "")
 
 
 def _verdict(goal: Document) -> str:

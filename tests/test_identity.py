@@ -142,10 +142,8 @@ def test_adding_a_channel(base) -> None:
             np.testing.assert_array_equal(assumed(more, path), assumed(base, path))
 
 
-def test_adding_a_segment_changes_only_shares(base) -> None:
-    more = rich(
-        ("  large: {share: 40%", "  middle: {share: 10%}\n  large: {share: 30%"),
-    )
+def test_adding_a_segment(base) -> None:
+    more = rich(("  large: {share: 40%", "  middle: {share: 10%}\n  large: {share: 30%"))
     np.testing.assert_array_equal(more.leads.values.sum(axis=3), base.leads.values.sum(axis=3))
     same(more.sel(segment=["small"]), base.sel(segment=["small"]), ("leads", "entered", "deals"))
 

@@ -180,6 +180,7 @@ def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> 
     return {
         "metric": goal.metric,
         "quarter": label,
+        "quarters": [outcome.scenario.calendar.quarters[q] for q in quarters],
         "target": int(goal.target) if goal.target == int(goal.target) else goal.target,
         "confidence": goal.confidence,
         "probability": probability,

@@ -186,7 +186,12 @@ def _swap(beside: Path, path: Path) -> None:
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     if path.exists():
         os.replace(path, old)
-    os.replace(beside, path)
+    try:
+        os.replace(beside, path)
+    except BaseException:
+        if old.exists():
+            os.replace(old, path)  # the older result is still the best there is
+        raise
     _remove(old)
 
 
