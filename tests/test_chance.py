@@ -63,9 +63,9 @@ def test_one_kind_of_leads(leads: str, count, target: int) -> None:
 def test_beta_binomial_by_average() -> None:
     journey = "o: {won: {conversion: {beta: {won: 6, lost: 14}}}}"
     given = one_month("leads: {fixed: 34, per: month}", journey, with_goal(10))
-    rates = Draws(given, 0).draw(0, 8_192)
+    rates = Draws(given, 0).draw(0, 4_096)
     (conversion,) = rates.of.values()
-    found = conditional_chances(given, 8_192)[0]
+    found = conditional_chances(given, 4_096)[0]
     assert found == pytest.approx(stats.binom.sf(9, 34, conversion), rel=1e-9, abs=1e-13)
     assert abs(z_mean(found, float(stats.betabinom.sf(9, 34, 6, 14)))) < bound(1)
 
@@ -311,5 +311,5 @@ def test_the_average_is_over_the_first_runs_only() -> None:
     assert exact.how == "average of 3,000 runs' exact conditional chances"
     (exact,) = forecast_run(given, runs=25_000, seed=0).exact.values()
     assert exact is not None
-    assert exact.how == "average of 20,000 runs' exact conditional chances"
-    assert exact.probability == exactly(conditional_chances(given, 20_000)[0].mean())
+    assert exact.how == "average of 4,096 runs' exact conditional chances"
+    assert exact.probability == exactly(conditional_chances(given, 4_096)[0].mean())

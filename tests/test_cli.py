@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from forecast.cli.group import COMMANDS, cli
 
 import forecast.engine.run
+from forecast.cli.group import COMMANDS, cli
 from forecast.engine.outcome import Outcome, SelfCheck
 
 ROOT = Path(__file__).parent.parent

@@ -17,12 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import forecast.cli
 import pytest
 from click.testing import CliRunner
-from forecast.cli.group import COMMANDS, cli
 
 import forecast
+import forecast.cli
+from forecast.cli.group import COMMANDS, cli
 from forecast.scenario import language, stages
 from forecast.scenario.families.ways import ORDERED
 

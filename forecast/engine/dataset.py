@@ -46,7 +46,7 @@ def simulate(
     check_request(runs, detail)
     simulator = Simulator(make_blueprint(scenario), seed)
     check_memory(runs, bytes_per_run(scenario))
-    check_deals(simulator.drawn_deals())
+    check_deals(simulator.drawn_deals)
     return as_dataset(simulator, simulator.whole(runs), seed)
 
 

@@ -56,7 +56,7 @@ def forecast_run(
     blueprint = make_blueprint(scenario)
     simulator = Simulator(blueprint, seed)
     check_memory(runs, _bytes_of_totals(scenario))
-    check_deals(simulator.drawn_deals())
+    check_deals(simulator.drawn_deals)
     exact = ExactChances(blueprint, bool(simulator.draws.names), runs)
     clock.append(time.perf_counter())
     totals, chances = _simulate(

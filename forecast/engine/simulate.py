@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from forecast.engine.assumptions import Draws
 from forecast.engine.expected import flow_at
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.sizes import FIXED
+from forecast.engine.kernel.spread import GUIDE_CELLS
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_keys
 from forecast.scenario.model import Scenario
@@ -22,8 +24,8 @@ T = TypeVar("T")
 
 SLICE_RUNS = 1_024  # the most runs of a slice; small enough that Ctrl-C is heard at once
 SLICE_BYTES = 32_000_000  # the most a slice's rows may take
-SLICE_SECONDS = 0.25  # about the longest time of a slice
-SECONDS_PER_CELL, SECONDS_PER_LEAD = 5e-7, 2e-8  # of a group in a period, and of a lead
+SLICE_SECONDS = 0.3  # about the longest time of a slice
+SECONDS_PER_CELL, SECONDS_PER_DEAL = 1e-6, 1.3e-8  # of a group in a period; of a size drawn
 
 
 class Slice(NamedTuple):
@@ -65,15 +67,14 @@ class Simulator:
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
-        tables = self.blueprint.maker.tables(self.draws.means())
-        leads = float(tables.mean.sum() * tables.market[0]) + float(plan.fixed.sum())
         cells = len(plan.twin) * len(plan.quarter_of)
-        seconds = SECONDS_PER_CELL * cells + SECONDS_PER_LEAD * leads
+        seconds = SECONDS_PER_CELL * cells + SECONDS_PER_DEAL * self.drawn_deals
         fit = min(
             SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_SECONDS / seconds
         )
         return int(max(1, min(SLICE_RUNS, fit)))
 
+    @cached_property
     def drawn_deals(self) -> float:
         """About how many deals of a run have a size that must be drawn."""
         plan = self.blueprint.plan
@@ -85,7 +86,8 @@ class Simulator:
         """Bytes of tables that one run takes when much is uncertain."""
         plan = self.blueprint.plan
         lags = sum(getattr(lag, "about", None) is not None for lag, _ in self.blueprint.maker.lags)
-        return 8 * (6 * plan.fixed.size + 2 * plan.lag_of.size + 5 * lags * len(plan.quarter_of))
+        lag_bytes = 2 * GUIDE_CELLS + 8 * 5 * len(plan.quarter_of)
+        return 8 * (6 * plan.fixed.size + 2 * plan.lag_of.size) + lags * lag_bytes
 
     def into(self, first: int, futures: Futures) -> tuple[NDArray[np.float64], Tables]:
         """Simulate runs from ``first`` on into zeroed rows.

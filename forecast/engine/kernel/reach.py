@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.shapes import Floats, Plan, Tables
+from forecast.engine.kernel.shapes import Counts, Floats, Plan, Tables
 from forecast.engine.kernel.sweep import row_of
 
 SETTLED = 1e-15  # loops without lag are followed until so little changes
@@ -28,18 +28,23 @@ class Work(NamedTuple):
     known: Floats  # (g, j, t, q) hits of each distinct journey
     hits: Floats  # (j, t, q) those of the journey at hand
     base: Floats  # (j, q)
-    response: Floats  # (j, k) hits exactly k periods after entry, then their running sum
+    before: Floats  # (q,)
+    response: Floats  # (j, k) hits exactly k periods after entry; in the end their running sum
     ahead: Floats  # (j, k) what of the response is known from earlier k
+    edges: Counts  # (q + 1,) first period of every quarter, and the end
 
 
-def new_work(groups: int, stages: int, periods: int, quarters: int) -> Work:
+def new_work(plan: Plan, stages: int, quarters: int) -> Work:
     """Allocate working space."""
+    groups, periods = len(plan.twin), len(plan.quarter_of)
     return Work(
         np.zeros((groups, stages, periods, quarters)),
         np.zeros((stages, periods, quarters)),
         np.zeros((stages, quarters)),
+        np.zeros(quarters),
         np.zeros((stages, periods)),
         np.zeros((stages, periods)),
+        np.searchsorted(plan.quarter_of, np.arange(quarters + 1)).astype(np.int64),
     )
 
 
@@ -61,7 +66,7 @@ def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> N
                 g = c * segments + s
                 if plan.twin[g] == g:
                     respond(plan, tables, wanted, (row, g), steady, work)
-                    gather(plan, steady, work)
+                    gather(steady, work)
                     backward(plan, tables, wanted, (row, g), steady, work)
                     keep(work, g)
                 hits = work.known[plan.twin[g]]
@@ -105,6 +110,7 @@ def respond(
                 line = way_line(plan, tables, row, phase, g, e)
                 for k in range(min(tables.lag_cells[line], length)):
                     work.ahead[j, k] += m * tables.lag_chance[line, k]
+    again = has_way_back(plan, tables, row, phase, g)
     for k in range(length):
         for j in range(stages):
             work.response[j, k] = work.ahead[j, k]
@@ -113,6 +119,8 @@ def respond(
             change = 0.0
             for j in range(stages - 1, -1, -1):
                 change += settle_response(plan, tables, (row, g, phase), j, k, work)
+            if not again:
+                break
         for j in range(stages):
             send_ahead(plan, tables, (row, g, phase), j, k, length, work)
 
@@ -163,14 +171,37 @@ def send_ahead(
 
 
 @jit(merge=True)
-def gather(plan: Plan, steady: int, work: Work) -> None:
-    """Turn the response into hits (j, t, q) for the periods from ``steady`` on."""
-    stages, periods, _ = work.hits.shape
-    work.hits[:] = 0.0
+def gather(steady: int, work: Work) -> None:
+    """Turn the response into hits (j, t, q) for the periods from ``steady`` on.
+
+    The response is summed up to every k first; a quarter then takes one difference.
+    """
+    stages, periods, quarters = work.hits.shape
     for j in range(stages):
+        for t in range(steady):
+            for q in range(quarters):
+                work.hits[j, t, q] = 0.0
+        total = 0.0
+        for k in range(periods - steady):
+            total += work.response[j, k]
+            work.response[j, k] = total
         for t in range(steady, periods):
-            for k in range(periods - t):
-                work.hits[j, t, plan.quarter_of[t + k]] += work.response[j, k]
+            before = 0.0
+            for q in range(quarters):
+                last = work.edges[q + 1] - 1 - t
+                until = work.response[j, last] if last >= 0 else 0.0
+                work.hits[j, t, q] = until - before
+                before = until
+
+
+@jit(merge=True)
+def has_way_back(plan: Plan, tables: Tables, row: int, phase: int, g: int) -> bool:
+    """Tell whether a way without lag leads back to its own stage or one before it."""
+    for e in range(len(plan.target)):
+        back = plan.target[e] <= plan.source[e]
+        if back and tables.lag_chance[way_line(plan, tables, row, phase, g, e), 0] > 0.0:
+            return True
+    return False
 
 
 @jit(merge=True)
@@ -184,11 +215,14 @@ def backward(
         work.base[:] = 0.0
         for j in range(stages):
             look_ahead(plan, tables, wanted, (row, g, t, j), work)
+        again = has_way_back(plan, tables, row, plan.phase_of[t], g)
         change = 1.0
         while change > SETTLED:
             change = 0.0
             for j in range(stages - 1, -1, -1):
                 change += settle(plan, tables, (row, g, t, j), work)
+            if not again:
+                break
 
 
 @jit(merge=True)
@@ -213,7 +247,7 @@ def look_ahead(
             if target == wanted:
                 work.base[j, plan.quarter_of[t + k]] += p
             if target < stages and k > 0 and p > 0.0:
-                for q in range(quarters):
+                for q in range(plan.quarter_of[t + k], quarters):
                     work.base[j, q] += p * work.hits[target, t + k, q]
 
 
@@ -224,18 +258,23 @@ def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work
     stages, _, quarters = work.hits.shape
     phase = plan.phase_of[t]
     take = tables.take[row_of(len(tables.take), row), phase, g]
+    for q in range(quarters):
+        work.before[q] = work.hits[j, t, q]
+        work.hits[j, t, q] = work.base[j, q]
+    left = 1.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        m = left * take[e]
+        left -= m
+        if m > 0.0 and plan.target[e] < stages:
+            p = m * tables.lag_chance[way_line(plan, tables, row, phase, g, e), 0]
+            if p > 0.0:
+                own = plan.target[e] == j
+                for q in range(quarters):
+                    hits = work.before[q] if own else work.hits[plan.target[e], t, q]
+                    work.hits[j, t, q] += p * hits
     change = 0.0
     for q in range(quarters):
-        total = work.base[j, q]
-        left = 1.0
-        for e in range(plan.first_way[j], plan.first_way[j + 1]):
-            m = left * take[e]
-            left -= m
-            if m > 0.0 and plan.target[e] < stages:
-                line = way_line(plan, tables, row, phase, g, e)
-                total += m * tables.lag_chance[line, 0] * work.hits[plan.target[e], t, q]
-        change += abs(total - work.hits[j, t, q])
-        work.hits[j, t, q] = total
+        change += abs(work.hits[j, t, q] - work.before[q])
     return change
 
 
