@@ -69,7 +69,7 @@ REFERENCES = (R1, R2, R3)
 def run_ours(scenario: Scenario, runs: int, seed: int, threads: int) -> xarray.Dataset:
     """Do what ``forecast.simulate`` does, on so many threads."""
     simulator = Simulator(make_blueprint(scenario), seed)
-    return as_dataset(simulator, simulator.whole(runs, threads), seed)
+    return as_dataset(simulator, simulator.whole(runs, threads), {"seed": str(seed)})
 
 
 def run_peer(reference: Reference, runs: int, seed: int) -> Floats:

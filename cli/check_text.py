@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from forecast.analysis import Document
+from forecast.analysis.words import chance, count, duration, money, plural, share, target
+from forecast.scenario.model import MONEY_METRICS
 
 from .journey_text import print_changes, print_differences, print_tree
 from .screen import Column, fits, heading, print_table, say, wrapped
 
-Document = dict[str, Any]
-
 
 def print_check(document: Document) -> None:
     """Print what a scenario says; the last line is OK."""
-    from forecast.analysis.words import plural
-
     quarters = document["quarters"]
     heading(document["scenario"])
     head = (
@@ -39,8 +38,6 @@ def print_check(document: Document) -> None:
 
 def _print_channels(document: Document) -> None:
     """Leads to expect of each channel, and what becomes of them."""
-    from forecast.analysis.words import duration, share
-
     channels = document["channels"]
     blank = [""] if len(channels) > 1 else []
     names = [c["channel"] for c in channels] + ["all"] * len(blank)
@@ -65,8 +62,6 @@ def _print_channels(document: Document) -> None:
 
 def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Column]:
     """Columns of leads to expect, with the sum of several channels below."""
-    from forecast.analysis.words import count
-
     sums = [[sum(column) for column in zip(*rows, strict=True)]] if len(rows) > 1 else []
     return [
         Column(label, [count(row[i]) for row in [*rows, *sums]], "leads", keep=-i)
@@ -75,8 +70,6 @@ def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Colum
 
 
 def _print_segments(segments: Sequence[Document]) -> None:
-    from forecast.analysis.words import duration, share
-
     if len(segments) < 2:
         return
     days = [duration(s["mean_days"]) if s["mean_days"] is not None else "-" for s in segments]
@@ -93,11 +86,8 @@ def _print_segments(segments: Sequence[Document]) -> None:
 
 
 def _print_products(products: Sequence[Document]) -> None:
-    from forecast.analysis.words import money, share
-
     if not any(p["mean_size"] for p in products):
         return
-    rows = [("", product) for product in products]
     rows = [
         row
         for product in products
@@ -148,8 +138,6 @@ def figure(path: str, value: float) -> str:
     >>> figure("journey.lead.won.conversion", 0.3), figure("channels.web.leads.mean", 20.0)
     ('30%', '20')
     """
-    from forecast.analysis.words import count, duration, money, share
-
     parts = path.split("@")[0].split(".")
     if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
         "dirichlet",
@@ -162,8 +150,6 @@ def figure(path: str, value: float) -> str:
 
 
 def _print_goals(goals: Sequence[Document]) -> None:
-    from forecast.analysis.words import chance, target
-
     if not goals:
         return
     spans = [
@@ -172,7 +158,7 @@ def _print_goals(goals: Sequence[Document]) -> None:
         else f"{g['quarters'][0]} to {g['quarters'][-1]}"
         for g in goals
     ]
-    wanted = [target(g["target"], g["metric"] in ("bookings", "revenue")) for g in goals]
+    wanted = [target(g["target"], g["metric"] in MONEY_METRICS) for g in goals]
     say()
     heading("Goals")
     print_table(

@@ -18,11 +18,15 @@ DEBUG = "FORECAST_DEBUG"
 
 
 class Failure(Exception):
-    """A failure that is told in one line or several and ends the command with exit 1."""
+    """A failure that is told in one line or several."""
+
+    exit_code = FAILED
 
 
 class BadInput(Exception):
-    """What was given cannot be used: one line a fault, exit 2."""
+    """What was given cannot be used: one line a fault."""
+
+    exit_code = BAD_INPUT
 
 
 class LazyGroup(click.Group):
@@ -84,14 +88,14 @@ def _complain(error: click.ClickException) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say in plain lines what went wrong; gives the exit code."""
-    kind = type(error).__name__
-    if kind == "ScenarioError" or isinstance(error, BadInput):
+    """Say in plain lines what went wrong; gives the exit code.
+
+    Errors that are meant for people, the library's too, have an ``exit_code`` and words enough.
+    """
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int):
         click.echo(str(error), err=True)
-        return BAD_INPUT
-    if kind == "OutputError" or isinstance(error, Failure):
-        click.echo(str(error), err=True)
-        return FAILED
+        return code
     if os.environ.get(DEBUG):
         raise error
     if isinstance(error, OSError):
@@ -102,7 +106,8 @@ def _explain(error: Exception) -> int:
         click.echo("Not enough memory for so many runs. Lower --runs.", err=True)
         return FAILED
     click.echo(
-        f"forecast failed unexpectedly: {kind}: {' '.join(str(error).split()) or '(no message)'}. "
+        f"forecast failed unexpectedly: {type(error).__name__}: "
+        f"{' '.join(str(error).split()) or '(no message)'}. "
         f"Run it again with {DEBUG}=1 for details to report.",
         err=True,
     )

@@ -16,7 +16,10 @@ from typing import NoReturn
 PATIENCE_SECONDS = 0.4
 INTERRUPTED = 130
 
-_writing: list[Path] = []  # results that are being written
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
+STANDARD_ERROR = 2
+
+_unfinished: list[Path] = []
 _told = threading.Event()
 
 
@@ -34,9 +37,9 @@ def stop_at_once() -> None:
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 
-def writing(path: Path) -> None:
-    """Remember a result that is being written."""
-    _writing.append(path)
+def unfinished(path: Path) -> None:
+    """Name a file or folder that must not stay if the command is stopped."""
+    _unfinished.append(path)
 
 
 def tell() -> int:
@@ -60,11 +63,13 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
 
 def _watch(ours: socket.socket, theirs: socket.socket) -> None:  # noqa: ARG001
     """Wait for Ctrl-C, then give the main thread a moment to leave in good order."""
-    ours.recv(1)
+    while ours.recv(1)[0] != signal.SIGINT:
+        pass  # every signal that has a handler in Python comes by here
     threading.Event().wait(PATIENCE_SECONDS)
-    for path in _writing:
-        for left in path.absolute().parent.glob(f".{path.name}.{os.getpid()}.*"):
-            with suppress(OSError):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for path in _unfinished:
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if os.isatty(STANDARD_ERROR):
+        os.write(STANDARD_ERROR, SHOW_CURSOR)
     tell()
     os._exit(INTERRUPTED)

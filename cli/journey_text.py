@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from forecast.analysis import Document
+from forecast.analysis.words import chosen_duration, duration, duration_range, share
 
 from .screen import columns, heading, say, wrapped
 
-Document = dict[str, Any]
 LEAST_DETAIL = 26  # characters; where less is left, details go below
 
 
@@ -31,7 +33,7 @@ def print_journey(document: Document) -> None:
 
 def print_tree(document: Document) -> None:
     """Print the stages as a tree, with a legend."""
-    stages = {stage["stage"]: stage["ways"] for stage in document["stages"]}
+    stages = {stage["stage"]: stage["transitions"] for stage in document["stages"]}
     roots = [entry["stage"] for entry in document["entry"]]
     children = _first_seen(stages, roots)
     for entry in document["entry"]:
@@ -43,7 +45,7 @@ def print_tree(document: Document) -> None:
         "Shares are those in the end; an uncertain one stands at its mean. Times are means. "
         "P10 to P90 in brackets."
     )
-    if any(way["loops"] for ways in stages.values() for way in ways):
+    if any(each["loops"] for transitions in stages.values() for each in transitions):
         legend += " ↺ is part of a loop."
     say(wrapped(legend), dim=True)
 
@@ -55,8 +57,8 @@ def _first_seen(
     seen, found, waiting = set(roots), set(), list(roots)
     while waiting:
         stage = waiting.pop(0)
-        for way in stages[stage]:
-            target = way["to"]
+        for transition in stages[stage]:
+            target = transition["to"]
             if target in stages and target not in seen:
                 seen.add(target)
                 found.add((stage, target))
@@ -70,25 +72,25 @@ def _branches(
     children: set[tuple[str, str]],
     stem: str,
 ) -> Iterator[Branch]:
-    ways = stages[stage]
-    for i, way in enumerate(ways):
-        last = i == len(ways) - 1
-        target = way["to"]
+    transitions = stages[stage]
+    for i, transition in enumerate(transitions):
+        last = i == len(transitions) - 1
+        target = transition["to"]
         below = stem + ("   " if last else "│  ")
         drawn_here = (stage, target) in children
-        mark = " ↺" if way["loops"] else ""
-        note = "" if drawn_here or target not in stages or way["loops"] else " (drawn elsewhere)"
+        loops = transition["loops"]
+        mark = " ↺" if loops else ""
+        note = "" if drawn_here or target not in stages or loops else " (drawn elsewhere)"
         corner = "└─" if last else "├─"
-        drawn = f"{stem}{corner} {_share(way)} → {target}{mark}{note}"
-        yield Branch(drawn, below + ("│  " if drawn_here else "   "), way_text(way))
+        drawn = f"{stem}{corner} {_share(transition)} → {target}{mark}{note}"
+        text = transition_text(transition)
+        yield Branch(drawn, below + ("│  " if drawn_here else "   "), text)
         if drawn_here:
             yield from _branches(target, stages, children, below)
 
 
-def _share(way: Document) -> str:
-    from forecast.analysis.words import share
-
-    low, high = (share(each) for each in way["shares"])
+def _share(transition: Document) -> str:
+    low, high = (share(each) for each in transition["shares"])
     return low if low == high else f"{low} to {high}"
 
 
@@ -111,36 +113,34 @@ def _print_branches(branches: Sequence[Branch]) -> None:
                 say(branch.stem + line)
 
 
-def way_text(way: Document) -> str:
-    """Say in words what share goes a way, and how long it takes.
+def transition_text(transition: Document) -> str:
+    """Say in words what share takes a transition, and how long that takes.
 
-    >>> way_text({"of_rest": {"mean": 0.4, "uncertain": None}})
+    >>> transition_text({"of_rest": {"mean": 0.4, "uncertain": None}})
     '40% of the rest'
     """
-    from forecast.analysis.words import chosen_duration, share
-
     parts = []
-    conversion, rest, within = way.get("conversion"), way.get("of_rest"), way.get("within_days")
-    if way.get("replaced"):
+    conversion, rest, within, lag = (
+        transition.get(what) for what in ("conversion", "of_rest", "within_days", "lag")
+    )
+    if transition.get("replaced"):
         conversion = within = rest = None
         parts.append("differs, see below")
     if conversion and (within or conversion["uncertain"]):
         parts.append(
             number_text(conversion) + (f" within {chosen_duration(within)}" if within else "")
         )
-    elif conversion and "share" not in way:
+    elif conversion and "share" not in transition:
         parts.append(share(conversion["mean"]))
     if rest:
         parts.append(f"{number_text(rest)} of the rest")
-    if way.get("lag"):
-        parts.append(lag_text(way["lag"]))
+    if lag:
+        parts.append(lag_text(lag))
     return "; ".join(part for part in parts if part)
 
 
 def number_text(number: Document) -> str:
     """Say a share, and where it is uncertain between what."""
-    from forecast.analysis.words import share
-
     if not number["uncertain"]:
         return share(number["mean"])
     between = f"{share(number['p10'])} to {share(number['p90'])}"
@@ -149,8 +149,6 @@ def number_text(number: Document) -> str:
 
 def lag_text(lag: Document) -> str:
     """Say how long a transition takes."""
-    from forecast.analysis.words import duration, duration_range
-
     if lag["mean_days"] <= 0:
         return ""
     if lag["periods"]:
@@ -169,8 +167,8 @@ def print_differences(differences: Sequence[Document]) -> None:
     heading("Where channels and segments differ")
     width = max(len(d["where"]) for d in differences)
     for each in differences:
-        way = {k: v for k, v in each.items() if k not in ("where", "from", "to")}
-        text = way_text(way) or "at once"
+        changed = {k: v for k, v in each.items() if k not in ("where", "from", "to")}
+        text = transition_text(changed) or "at once"
         line = f"{each['where'].ljust(width)}  {each['from']} → {each['to']}: {text}"
         say(wrapped(line, " " * (width + 2)))
 

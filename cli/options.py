@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 else:  # click 8.2 has no types of parameters' values
     WholeParam = ShareParam = click.ParamType
 
-MOST_RUNS = 100_000_000
 DEFAULT_RUNS = 10_000
 
 
@@ -27,11 +26,12 @@ class RunsType(WholeParam):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the number, or fail with what it must be."""
+        from forecast.engine.request import MOST_RUNS
         from forecast.scenario.quantities import QuantityFault, whole
 
         if isinstance(value, int):
             return value
-        must = "a whole number from 1 to 100,000,000. Write it as 10000, 10_000 or 200k."
+        must = f"a whole number from 1 to {MOST_RUNS:,}. Write it as 10000, 10_000 or 200k."
         try:
             runs = whole(str(value))
         except QuantityFault:

@@ -103,6 +103,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_output(path: Path) -> None:
+    """Refuse a place that no result can be written to as bad input, before any work."""
     from forecast.engine.store import OutputError, check_output
 
     try:
@@ -112,16 +113,14 @@ def _check_output(path: Path) -> None:
 
 
 def _simulate(scenario: Any, asked: Mapping[str, Any]) -> Outcome:
-    from forecast.engine.request import RequestError
-    from forecast.engine.run import forecast_run, runs_for_precision
+    from forecast.engine.precision import runs_for_precision
+    from forecast.engine.run import forecast_run
+    from forecast.engine.store import beside
 
     runs, seed, output = asked["runs"] or DEFAULT_RUNS, asked["seed"], asked["output"]
     if output is not None:
-        interrupt.writing(output)
-    try:
-        with progress(asked["quiet"]) as meter:
-            if asked["precision"] is not None:
-                runs = runs_for_precision(scenario, precision=asked["precision"], seed=seed)
-            return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)
-    except RequestError as error:
-        raise BadInput(str(error)) from None
+        interrupt.unfinished(beside(output))
+    with progress(asked["quiet"]) as meter:
+        if asked["precision"] is not None:
+            runs = runs_for_precision(scenario, precision=asked["precision"], seed=seed)
+        return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)

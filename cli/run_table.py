@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from forecast.analysis import Document
+from forecast.analysis.words import chance, count, money, plural, target
+from forecast.scenario.model import MONEY_METRICS
+
 from .screen import Column, columns, fitting, heading, print_table, say, table_lines, wrapped
 
-Document = dict[str, Any]
 BAR_LEAST, BAR_MOST = 12, 32
 BAR = "deals"  # the group of the bars: it stands apart from the figures by what is between
 
 
 def print_run(document: Document) -> None:
     """Print what a run found."""
-    from forecast.analysis.words import plural
-
     heading(document["scenario"])
     about = (
         f"Known until {document['as_of']}. {plural(document['runs'], 'run')}, "
@@ -47,8 +48,6 @@ def _print_quarters(document: Document) -> None:
 
 
 def _quarter_columns(spans: Sequence[Document], bars: Column) -> list[Column]:
-    from forecast.analysis.words import count, money
-
     labels = [span.get("quarter") or span["year"] for span in spans]
     found = [Column("quarter", labels, left=True, keep=99)]
     found += _measure(spans, "deals", count, keep=20)
@@ -75,8 +74,6 @@ def _measure(spans: Sequence[Document], name: str, write: Any, keep: int) -> lis
 
 def _bars(document: Document, spans: Sequence[Document], width: int) -> Column:
     """Deals from P10 to P90 with the median, all quarters on one scale from 0."""
-    from forecast.analysis.words import count
-
     most = max(q["deals"]["p90"] for q in document["quarters"]) or 1
     drawn = [_bar(span["deals"], most, width) for span in document["quarters"]]
     empty = [""] * (len(spans) - len(drawn))
@@ -94,10 +91,8 @@ def _bar(deals: Document, most: float, width: int) -> str:
 
 
 def _print_goals(goals: Sequence[Document]) -> None:
-    from forecast.analysis.words import chance, target
-
     places = [_decimals(goal["standard_error"]) for goal in goals]
-    written = [target(g["target"], g["metric"] in ("bookings", "revenue")) for g in goals]
+    written = [target(g["target"], g["metric"] in MONEY_METRICS) for g in goals]
     pairs = list(zip(goals, places, strict=True))
     every = [
         Column("goal", [g["metric"] for g in goals], left=True, keep=9),

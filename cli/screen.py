@@ -188,4 +188,5 @@ def progress(quiet: bool) -> Iterator[Meter]:
         yield Meter(bar)
     finally:
         late.cancel()
+        late.join()  # it may be starting the bar, which would then hide the cursor for good
         bar.stop()

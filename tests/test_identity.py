@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-from helpers import DATA, EXAMPLES, NAMES, bound, scenario, total, z_covariance
+from helpers import DATA, EXAMPLES, NAMES, SCENARIOS, bound, scenario, total, z_covariance
 
 import forecast
 from forecast.engine import simulate as engine
@@ -94,7 +94,7 @@ def test_threads_and_slices(base, simulator, monkeypatch, threads: int, size: in
     monkeypatch.setattr(engine, "SLICE_RUNS", size)
     assert simulator.slice_runs() == size
     whole = simulator.whole(300, threads=threads)
-    same(as_dataset(simulator, whole, 1), base)
+    same(as_dataset(simulator, whole, {}), base)
 
 
 def test_a_slice_by_itself(base, simulator) -> None:
@@ -122,10 +122,12 @@ def test_a_run_has_the_totals_of_the_dataset(base) -> None:
     np.testing.assert_array_equal(outcome.totals["talk"], talks)
 
 
-def test_progress_counts_every_run(simulator) -> None:
-    told: list[int] = []
-    simulator.whole(300, progress=told.append)
-    assert sum(told) == 300
+def test_progress_counts_every_run() -> None:
+    lean = forecast.read_scenario(SCENARIOS / "lean-consulting.yaml")
+    told: list[tuple[int, int]] = []
+    forecast_run(lean, runs=3_000, seed=1, progress=lambda *done: told.append(done))
+    assert [runs for _, runs in told] == [3_000] * len(told)
+    assert [done for done, _ in told] == [1_024, 2_048, 3_000]
 
 
 # --- what is added or changed leaves the rest -----------------------------------------------------

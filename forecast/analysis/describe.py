@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from forecast.analysis import Document
 from forecast.analysis.journeys import (
+    by_group,
     by_place,
-    changes,
     describe_journey,
     describe_number,
     win_rate_and_days,
 )
 from forecast.analysis.summary import whole_years
-from forecast.engine.arrivals import fixed_counts, mean_leads
+from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
 from forecast.engine.layout import lay_out
 from forecast.scenario.model import Goal, Product, Scenario, centre
 from forecast.scenario.uncertain import uncertain_numbers
-
-Document = dict[str, Any]
 
 
 def describe_scenario(scenario: Scenario) -> Document:
@@ -43,7 +42,7 @@ def describe_scenario(scenario: Scenario) -> Document:
         "period": calendar.unit,
         "periods": calendar.periods,
         "quarters": list(calendar.quarters),
-        "years": [year for year, _ in whole_years(calendar.quarters)],
+        "years": list(whole_years(calendar)),
         "channels": channels,
         "segments": _segments(scenario, wins),
         "journey": {key: journey[key] for key in ("entry", "stages", "differences")},
@@ -60,7 +59,7 @@ def describe_scenario(scenario: Scenario) -> Document:
             }
             for c in scenario.correlations
         ],
-        "changes": changes(scenario),
+        "changes": journey["changes"],
         "goals": [_goal(goal) for goal in scenario.goals],
     }
 
@@ -73,7 +72,7 @@ def _leads(scenario: Scenario) -> dict[str, list[float]]:
     count = len(scenario.calendar.quarters)
     found = {}
     for name in scenario.channels:
-        periods = mean_leads(layout, name, means)[0] + fixed_counts(layout, name)
+        periods = expected_leads(layout, name, means)[0]
         found[name] = [float(x) for x in np.bincount(quarter_of, periods, count)]
     return found
 
@@ -82,7 +81,8 @@ def _channels(
     scenario: Scenario, leads: Mapping[str, list[float]], wins: Sequence[Document]
 ) -> list[Document]:
     """Each channel's leads to expect, by quarter and in whole fiscal years, and what they win."""
-    years = [quarters for _, quarters in whole_years(scenario.calendar.quarters)]
+    years = whole_years(scenario.calendar).values()
+    won = _together(wins, "channel")
     return [
         {
             "channel": name,
@@ -90,19 +90,16 @@ def _channels(
             "arrivals": "fixed" if channel.leads.fixed else "random",
             "leads": leads[name],
             "leads_by_year": [float(sum(leads[name][q] for q in quarters)) for quarters in years],
-            **_average([win for win in wins if win["channel"] == name]),
+            **won[name],
         }
         for name, channel in scenario.versions[0].channels.items()
     ]
 
 
 def _segments(scenario: Scenario, wins: Sequence[Document]) -> list[Document]:
+    won = _together(wins, "segment")
     return [
-        {
-            "segment": name,
-            **describe_number(share),
-            **_average([win for win in wins if win["segment"] == name]),
-        }
+        {"segment": name, **describe_number(share), **won[name]}
         for name, share in scenario.versions[0].shares.items()
     ]
 
@@ -111,8 +108,12 @@ def _wins(scenario: Scenario, leads: Mapping[str, list[float]]) -> list[Document
     """Each group's chance that a lead is won in the end, and the mean time until then."""
     found = []
     first = scenario.versions[0]
+    known: dict[tuple[int, str], tuple[float, float]] = {}
     for (channel, segment), journey in first.journeys.items():
-        rate, days = win_rate_and_days(journey, scenario.first_stage(channel), scenario)
+        start = scenario.first_stage(channel)
+        if (id(journey), start) not in known:  # most groups share a journey
+            known[id(journey), start] = win_rate_and_days(journey, start, scenario)
+        rate, days = known[id(journey), start]
         found.append(
             {
                 "channel": channel,
@@ -123,6 +124,14 @@ def _wins(scenario: Scenario, leads: Mapping[str, list[float]]) -> list[Document
             }
         )
     return found
+
+
+def _together(wins: Sequence[Document], key: str) -> dict[str, Document]:
+    """Average the wins of all groups that have the same channel or segment, by its name."""
+    parts: dict[str, list[Document]] = {}
+    for win in wins:
+        parts.setdefault(win[key], []).append(win)
+    return {name: _average(part) for name, part in parts.items()}
 
 
 def _average(wins: Sequence[Document]) -> Document:
@@ -141,8 +150,9 @@ def _products(scenario: Scenario) -> list[Document]:
     groups = scenario.versions[0].products
     found = []
     for name in scenario.products:
-        sold = {group: _product(products[name]) for group, products in groups.items()}
-        usual = max(sold.values(), key=lambda value: sum(v == value for v in sold.values()))
+        sold = by_group({group: products[name] for group, products in groups.items()}, _product)
+        ((most, _),) = Counter(tuple(value.items()) for value in sold.values()).most_common(1)
+        usual = dict(most)
         differences = [
             {"where": where, **value} for where, value in by_place(sold, usual, scenario)
         ]

@@ -1,15 +1,15 @@
-"""A journey as a document: its stages, the ways out of them, and where groups differ."""
+"""A journey as a document: its stages, their transitions, and where groups differ."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
+from forecast.analysis import Document
 from forecast.scenario.facts import eventual
-from forecast.scenario.forms import Door
 from forecast.scenario.model import (
     LOST,
     WON,
@@ -24,67 +24,65 @@ from forecast.scenario.model import (
     Variable,
     centre,
 )
-from forecast.scenario.nodes import Place, Table, parse_value
-from forecast.scenario.stages import JOURNEY
 
-Document = dict[str, Any]
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 def describe_journey(scenario: Scenario) -> Document:
     """Describe the journey as written, where channels and segments differ, and its changes."""
-    base = base_journey(scenario)
-    loops = _loops(base)
-    theirs = [_all_ways(each, scenario) for each in scenario.versions[0].journeys.values()]
+    loops = _loops(scenario.journey)
+    usual = _stages(scenario.journey, scenario)
+    theirs = by_group(scenario.versions[0].journeys, lambda journey: _stages(journey, scenario))
+    distinct = list({id(stages): stages for stages in theirs.values()}.values())
     return {
         "scenario": scenario.name,
         "entry": entries(scenario),
         "stages": [
-            {"stage": stage, "ways": list(_stage(stage, ways, loops, theirs))}
-            for stage, ways in _all_ways(base, scenario).items()
+            {"stage": stage, "transitions": list(_stage(stage, transitions, loops, distinct))}
+            for stage, transitions in usual.items()
         ],
-        "differences": list(_differences(scenario, base)),
-        "changes": changes(scenario),
+        "differences": list(_differences(usual, theirs, scenario)),
+        "changes": [
+            {"from": change.since.isoformat(), "set": dict(change.set), "why": change.why}
+            for change in scenario.changes
+        ],
     }
+
+
+def by_group(things: Mapping[Group, S], describe: Callable[[S], T]) -> dict[Group, T]:
+    """Describe what each group has; what several of them share, once."""
+    known: dict[int, T] = {}
+    for thing in things.values():
+        if id(thing) not in known:
+            known[id(thing)] = describe(thing)
+    return {group: known[id(thing)] for group, thing in things.items()}
 
 
 def _stage(
     stage: str,
-    ways: Mapping[str, Document],
+    transitions: Mapping[str, Document],
     loops: set[tuple[str, str]],
     theirs: Sequence[Mapping[str, Mapping[str, Document]]],
 ) -> Iterator[Document]:
-    """A stage's ways; ``shares`` spans the groups' where none of them has the written one."""
+    """A stage's transitions; ``shares`` spans the groups' where none has the written one."""
     any_replaced = False
-    for target, way in ways.items():
+    for target, written in transitions.items():
         mine = [journey[stage].get(target) for journey in theirs]
-        replaced = any_replaced if target == LOST else all(_differs(way, own) for own in mine)
+        replaced = any_replaced if target == LOST else all(_differs(written, own) for own in mine)
         any_replaced |= replaced
-        found = [own["share"] if own else 0.0 for own in mine] if replaced else [way["share"]]
+        found = [own["share"] if own else 0.0 for own in mine] if replaced else [written["share"]]
         yield {
             "to": target,
             "loops": (stage, target) in loops,
             "replaced": replaced,
             "shares": [min(found), max(found)],
-            **way,
+            **written,
         }
 
 
-def _differs(way: Document, own: Document | None) -> bool:
-    return own is None or any(own[what] != way[what] for what in ("conversion", "of_rest"))
-
-
-def document_of(scenario: Scenario) -> Table:
-    """Give the scenario's own text back as a document."""
-    document = parse_value(scenario.text, Place("scenario", 1, ""))
-    assert isinstance(document, Table)
-    return document
-
-
-def base_journey(scenario: Scenario) -> Journey:
-    """Read the journey as it is written before any channel or segment changes it."""
-    journey: Journey = JOURNEY.read(document_of(scenario)["journey"], Door())
-    return journey
+def _differs(written: Document, own: Document | None) -> bool:
+    return own is None or any(own[what] != written[what] for what in ("conversion", "of_rest"))
 
 
 def entries(scenario: Scenario) -> list[Document]:
@@ -93,32 +91,6 @@ def entries(scenario: Scenario) -> list[Document]:
     for channel in scenario.channels:
         by_stage.setdefault(scenario.first_stage(channel), []).append(channel)
     return [{"stage": stage, "channels": channels} for stage, channels in by_stage.items()]
-
-
-def changes(scenario: Scenario) -> list[Document]:
-    """Give the dated changes as they are written."""
-    written_changes: Any = document_of(scenario).get("changes", ())
-    return [
-        {
-            "from": str(change["from"]),
-            "set": {path: written(value) for path, value in change["set"].items()},
-            "why": str(change["why"]) if "why" in change else None,
-        }
-        for change in written_changes
-    ]
-
-
-def written(node: Any) -> str:
-    """Write a value of a file on one line.
-
-    >>> written({"beta": {"won": "6", "lost": "14"}})
-    '{beta: {won: 6, lost: 14}}'
-    """
-    if isinstance(node, Mapping):
-        return "{" + ", ".join(f"{key}: {written(value)}" for key, value in node.items()) + "}"
-    if isinstance(node, list):
-        return "[" + ", ".join(written(value) for value in node) + "]"
-    return str(node)
 
 
 def describe_number(number: Number) -> Document:
@@ -155,51 +127,54 @@ def describe_lag(lag: Lag, scenario: Scenario) -> Document:
 
 
 def mean_shares(body: Stage) -> dict[str, float]:
-    """Give the eventual share of each way out of a stage, at the means of what is uncertain.
+    """Give the share of each of a stage's transitions, at the means of what is uncertain.
 
-    The share that takes no way is ``lost``.
+    The share that takes none is ``lost``.
     """
-    plain = {target: _at_mean_lag(way) for target, way in body.transitions.items()}
+    plain = {target: _at_mean_lag(each) for target, each in body.transitions.items()}
     shares = eventual(dataclasses.replace(body, transitions=plain), centre)
     left = max(0.0, 1.0 - sum(share for target, share in shares.items() if target != LOST))
     return {**{t: s for t, s in shares.items() if t != LOST}, LOST: left}
 
 
-def _at_mean_lag(way: Transition) -> Transition:
-    if isinstance(way.lag, Variable) and way.lag.about is not None:
-        return dataclasses.replace(way, lag=Variable(way.lag.family))
-    return way
+def _at_mean_lag(transition: Transition) -> Transition:
+    lag = transition.lag
+    if isinstance(lag, Variable) and lag.about is not None:
+        return dataclasses.replace(transition, lag=Variable(lag.family))
+    return transition
 
 
-def _all_ways(journey: Journey, scenario: Scenario) -> dict[str, dict[str, Document]]:
-    return {stage: _ways(body, scenario) for stage, body in journey.items()}
+def _stages(journey: Journey, scenario: Scenario) -> dict[str, dict[str, Document]]:
+    return {stage: _transitions(body, scenario) for stage, body in journey.items()}
 
 
-def _ways(body: Stage, scenario: Scenario) -> dict[str, Document]:
-    """Describe every way out of a stage, ``lost`` last."""
+def _transitions(body: Stage, scenario: Scenario) -> dict[str, Document]:
+    """Describe every transition of a stage, ``lost`` last."""
     shares = mean_shares(body)
-    named = [target for target in body.transitions if target != LOST]
-    ways = {
-        target: _way(body.transitions[target], body.dirichlet.get(target), shares[target], scenario)
-        for target in named
+    found = {
+        target: _transition(each, body.dirichlet.get(target), shares[target], scenario)
+        for target, each in body.transitions.items()
+        if target != LOST
     }
     lost = body.transitions.get(LOST)
     if shares[LOST] > 1e-12 or lost is not None:
         lag = None if lost is None else describe_lag(lost.lag, scenario)
-        ways[LOST] = {"share": shares[LOST], "conversion": None, "of_rest": None, "lag": lag}
-        ways[LOST]["within_days"] = None
-    return ways
+        found[LOST] = {"share": shares[LOST], "conversion": None, "of_rest": None, "lag": lag}
+        found[LOST]["within_days"] = None
+    return found
 
 
-def _way(way: Transition, together: Uncertain | None, share: float, scenario: Scenario) -> Document:
-    conversion = way.conversion if together is None else together
-    of_rest = way.share_of_rest
+def _transition(
+    transition: Transition, together: Uncertain | None, share: float, scenario: Scenario
+) -> Document:
+    conversion = transition.conversion if together is None else together
+    of_rest = transition.share_of_rest
     return {
         "share": share,
         "conversion": None if conversion is None else describe_number(conversion),
         "of_rest": None if of_rest is None else describe_number(of_rest),
-        "lag": describe_lag(way.lag, scenario),
-        "within_days": way.within,
+        "lag": describe_lag(transition.lag, scenario),
+        "within_days": transition.within,
     }
 
 
@@ -225,16 +200,17 @@ def _reachable(journey: Journey, start: str) -> set[str]:
     return seen
 
 
-def _differences(scenario: Scenario, base: Journey) -> Iterator[Document]:
-    """Where a channel's or segment's ways are not those of the journey."""
-    journeys = scenario.versions[0].journeys
-    usual = _all_ways(base, scenario)
-    theirs = {group: _all_ways(journey, scenario) for group, journey in journeys.items()}
-    for stage in base:
-        for target in (t for t in base[stage].transitions if t != LOST):
+def _differences(
+    usual: Mapping[str, Mapping[str, Document]],
+    theirs: Mapping[Group, Mapping[str, Mapping[str, Document]]],
+    scenario: Scenario,
+) -> Iterator[Document]:
+    """Where a channel's or segment's transitions are not those of the journey."""
+    for stage, transitions in usual.items():
+        for target in (t for t in transitions if t != LOST):
             for what in ("conversion", "of_rest", "within_days", "lag"):
-                mine = {g: ways[stage][target][what] for g, ways in theirs.items()}
-                for where, value in by_place(mine, usual[stage][target][what], scenario):
+                mine = {group: stages[stage][target][what] for group, stages in theirs.items()}
+                for where, value in by_place(mine, transitions[target][what], scenario):
                     yield {"where": where, "from": stage, "to": target, what: value}
 
 
@@ -243,8 +219,10 @@ def by_place(values: Mapping[Group, T], usual: T | None, scenario: Scenario) -> 
     left = {group: value for group, value in values.items() if value != usual}
     found: list[tuple[str, T]] = []
     for position, names in ((0, scenario.channels), (1, scenario.segments)):
-        for name in names:
-            mine = [g for g in values if g[position] == name]
+        members: dict[str, list[Group]] = {name: [] for name in names}
+        for group in values:
+            members[group[position]].append(group)
+        for name, mine in members.items():
             if all(g in left for g in mine) and _same([left[g] for g in mine]):
                 found.append((name, left[mine[0]]))
                 for group in mine:

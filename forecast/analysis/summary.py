@@ -7,7 +7,7 @@ standard error never vanishes (see ``chance_error``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import isfinite, sqrt
 from typing import Any
 
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import forecast
+from forecast.analysis import Document
 from forecast.analysis.ranks import quantile_rank, rank_interval
 from forecast.engine.outcome import Outcome
+from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import METRICS, Goal
 
 Column = NDArray[Any]
-Document = dict[str, Any]
 
 QUANTILES_PERCENT = (10, 50, 90)
 MEASURES = (*METRICS, "spend")
@@ -48,7 +49,7 @@ def summarize(outcome: Outcome) -> Document:
         ],
         "years": [
             {"year": year, **_time_span(outcome, quarters)}
-            for year, quarters in whole_years(calendar.quarters)
+            for year, quarters in whole_years(calendar).items()
         ],
         "goals": [
             _goal(outcome, goal, label, quarters)
@@ -60,16 +61,9 @@ def summarize(outcome: Outcome) -> Document:
     }
 
 
-def whole_years(labels: Sequence[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Give each fiscal year of which all four quarters are there, with their indices.
-
-    >>> list(whole_years(["2026Q4", "2027Q1", "2027Q2", "2027Q3", "2027Q4"]))
-    [('2027', (1, 2, 3, 4))]
-    """
-    years: dict[str, tuple[int, ...]] = {}
-    for i, label in enumerate(labels):
-        years[label[:4]] = (*years.get(label[:4], ()), i)
-    return ((year, indices) for year, indices in years.items() if len(indices) == 4)
+def whole_years(calendar: Calendar) -> dict[str, tuple[int, ...]]:
+    """Give each fiscal year of which all four quarters are there, with their indices."""
+    return {year: quarters for year, quarters in calendar.years.items() if len(quarters) == 4}
 
 
 def total_over(outcome: Outcome, name: str, quarters: Sequence[int]) -> Column:
@@ -173,7 +167,7 @@ def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
 
 
 def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> Document:
-    hits = int(np.count_nonzero(total_over(outcome, goal.metric, quarters) >= goal.target))
+    hits = int(np.count_nonzero(outcome.reached(goal, quarters)))
     probability, error = hits / outcome.runs, chance_error(hits, outcome.runs)
     exact = outcome.exact.get((goal, label))
     best = probability if exact is None else exact.probability

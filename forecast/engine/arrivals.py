@@ -18,31 +18,31 @@ LEAST_GROWTH = -0.99  # what an uncertain growth falls below with a chance of at
 
 
 @dataclass(frozen=True)
-class Days:
-    """Runs of days that share period, version, calendar unit and month."""
+class Spans:
+    """Spans of days that share period, version, calendar unit and month."""
 
     period: NDArray[np.int64]
     version: NDArray[np.int64]
     unit: NDArray[np.int64]
     month: NDArray[np.int64]
-    share: Floats  # of the unit's days
+    share: Floats  # of the unit's days that the span holds
 
     def sum_by_period(self, values: Floats, periods: int) -> Floats:
-        """Sum values (row, run of days) into (row, period)."""
+        """Sum values (row, span) into (row, period)."""
         starts = np.searchsorted(self.period, np.arange(periods))
         if len(starts) == values.shape[1]:
-            return values  # one run of days a period
+            return values  # one span a period
         return np.add.reduceat(values, starts, axis=1)
 
 
-def day_runs(scenario: Scenario, per: str) -> Days:
+def day_spans(scenario: Scenario, per: str) -> Spans:
     """Group the simulated days by period, version, unit ``per`` and month."""
     since = tuple(v.since.toordinal() for v in scenario.versions)
-    return _day_runs(scenario.calendar, since, per)
+    return _day_spans(scenario.calendar, since, per)
 
 
 @lru_cache(maxsize=64)
-def _day_runs(calendar: Calendar, since: tuple[int, ...], per: str) -> Days:
+def _day_spans(calendar: Calendar, since: tuple[int, ...], per: str) -> Spans:
     units = calendar.units(per)
     version = np.searchsorted(np.array(since), calendar.days(), side="right") - 1
     parts = np.stack([calendar.period_of_days(), version, units.index, calendar.month_of_days()])
@@ -50,7 +50,7 @@ def _day_runs(calendar: Calendar, since: tuple[int, ...], per: str) -> Days:
     first = np.flatnonzero(fresh)
     count = np.diff(np.append(first, parts.shape[1]))
     period, version, unit, month = parts[:, first]
-    return Days(period, version, unit, month, count / units.length_days[unit])
+    return Spans(period, version, unit, month, count / units.length_days[unit])
 
 
 def mean_leads(layout: Layout, channel: str, values: Values) -> Floats:
@@ -64,6 +64,12 @@ def mean_leads(layout: Layout, channel: str, values: Values) -> Floats:
         ),
         growth(layout, channel, values),
     )
+
+
+def expected_leads(layout: Layout, channel: str, values: Values) -> Floats:
+    """All leads to expect of a channel, with exact ones and the market: (row, period)."""
+    random = market_factor(layout.scenario, values)[:, None] * mean_leads(layout, channel, values)
+    return random + fixed_counts(layout, channel)
 
 
 def _mean_leads_at(
@@ -110,7 +116,7 @@ def _spread(
     periods = scenario.calendar.periods
     total = np.zeros((1, periods))
     for per in dict.fromkeys(pers):
-        days = day_runs(scenario, per)
+        days = day_spans(scenario, per)
         known: dict[tuple[int, int, int], Floats] = {}
         columns = []
         for key in zip(days.version, days.unit, days.month, strict=True):

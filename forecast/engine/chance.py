@@ -17,13 +17,13 @@ from forecast.engine.assumptions import Floats
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.reach import new_work, reach
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.outcome import Exact
+from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
 from forecast.scenario.model import Goal
 
 MOST_AVERAGED_RUNS = 4_096  # quasi-random, they are worth some ten times as many
 MOST_STEPS = 2e10  # work of one goal beyond which its exact chance is not computed
-Key = tuple[Goal, str]
+GoalSpan = tuple[Goal, str]  # a goal, and the label of the quarters it adds up
 
 
 class ExactChances:
@@ -34,7 +34,9 @@ class ExactChances:
         self._uncertain = uncertain
         self.rows = min(runs, MOST_AVERAGED_RUNS) if uncertain else 1
         goals = [(goal, *entry) for goal in blueprint.scenario.goals for entry in goal.quarters]
-        self._found: dict[Key, Exact | None] = {(goal, label): None for goal, label, _ in goals}
+        self._found: dict[GoalSpan, Exact | None] = {
+            (goal, label): None for goal, label, _ in goals
+        }
         self._wanted = [
             (goal, label, quarters)
             for goal, label, quarters in goals
@@ -50,7 +52,7 @@ class ExactChances:
             return None
         return np.stack(_chances(self._blueprint, tables, self._wanted, count))[:, :rows]
 
-    def chances(self, parts: Sequence[Floats]) -> dict[Key, Exact | None]:
+    def chances(self, parts: Sequence[Floats]) -> dict[GoalSpan, Exact | None]:
         """Average the slices' conditional chances; None for a goal without a closed form."""
         how = f"average of {self.rows:,} runs' exact conditional chances"
         if parts:
@@ -94,7 +96,7 @@ def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Float
 def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:
     """P(count >= target) for every row; chances are (row, channel, period)."""
     rows = len(chances)
-    target = ceil(goal.target - 1e-9)
+    target = ceil(least(goal))
     if target <= 0:
         return np.ones(rows)
     means = (tables.market[:, None, None] * tables.mean * chances).reshape(rows, -1)
@@ -162,10 +164,13 @@ def _steps(blueprint: Blueprint, goal: Goal) -> float:
     """About how many steps one row of a goal takes."""
     plan = blueprint.plan
     exact_leads = int(np.count_nonzero(plan.fixed))
-    random = plan.fixed.size
+    periods = len(plan.quarter_of)
+    journeys = len(np.unique(plan.twin))
+    reaching = journeys * len(plan.target) * periods * periods
+    if not exact_leads and not _has_shapes(blueprint):
+        return reaching
     target = max(goal.target, 1.0)
-    convolved = target * target * (1 + exact_leads) if exact_leads or _has_shapes(blueprint) else 0
-    return convolved + random * target
+    return reaching + plan.fixed.size * target + target * target * (1 + exact_leads)
 
 
 def _has_shapes(blueprint: Blueprint) -> bool:

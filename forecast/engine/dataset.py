@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.plan import make_blueprint
-from forecast.engine.request import check_deals, check_memory, check_request
-from forecast.engine.simulate import Simulator, Slice, bytes_per_run
+from forecast.engine.request import check_request
+from forecast.engine.simulate import Simulator, Slice, bytes_per_run, ready
 from forecast.engine.variables import (
     PATH,
     VARIABLES,
@@ -43,14 +42,12 @@ def simulate(
     >>> int(futures.deals.sel(quarter="2027Q2").sum("product").max()) <= 34
     True
     """
-    check_request(runs, detail)
-    simulator = Simulator(make_blueprint(scenario), seed)
-    check_memory(runs, bytes_per_run(scenario))
-    check_deals(simulator.drawn_deals)
-    return as_dataset(simulator, simulator.whole(runs), seed)
+    check_request(runs, seed, detail)
+    simulator = ready(scenario, runs, seed, bytes_per_run(scenario))
+    return as_dataset(simulator, simulator.whole(runs), attributes(scenario, runs, seed))
 
 
-def as_dataset(simulator: Simulator, part: Slice, seed: int) -> xarray.Dataset:
+def as_dataset(simulator: Simulator, part: Slice, attrs: dict[str, Any]) -> xarray.Dataset:
     """Lay simulated runs into a dataset; shares memory with them."""
     import xarray
 
@@ -68,7 +65,7 @@ def as_dataset(simulator: Simulator, part: Slice, seed: int) -> xarray.Dataset:
         name: (VARIABLES[name].dims, array, attributes_of(name, scenario.currency))
         for name, array in arrays.items()
     }
-    return xarray.Dataset(variables, coords, attributes(scenario, runs, seed))
+    return xarray.Dataset(variables, coords, attrs)
 
 
 def attributes(scenario: Scenario, runs: int, seed: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -27,9 +28,10 @@ from forecast.scenario.model import Uncertain
 # agree, then larger ones where they do not.
 SIZES = (((1, 24, 10, 6), (1, 48, 16, 10)), ((1, 96, 32, 16), (1, 192, 64, 24)))
 AGREED = 1e-9
-LONGEST_LIST = 200
+MOST_POINTS = 50_000  # of a grid
+NODES_BESIDE_LISTS = 16
 ROWS_AT_ONCE = 512
-MOST_AVERAGED_RUNS = 20_000
+MOST_MEAN_RUNS = 20_000
 STRAIGHT = 1e-9  # a relative second difference below this is no curvature
 
 
@@ -55,7 +57,7 @@ def expectation(blueprint: Blueprint, draws: Draws, runs: int) -> Expectation:
             means = _by_channel(blueprint, draws, curved, fine)
             if _agree(means, _by_channel(blueprint, draws, curved, coarse)):
                 return Expectation(means, how)
-    count = min(runs, MOST_AVERAGED_RUNS)
+    count = min(runs, MOST_MEAN_RUNS)
     how = f"average of {count:,} runs' closed-form means"
     return Expectation(average_over_runs(blueprint, draws, count), how, count)
 
@@ -172,11 +174,11 @@ def _tied(draws: Draws, names: Sequence[str]) -> list[str]:
 def _can_integrate(draws: Draws, names: Sequence[str]) -> bool:
     """Tell whether quadrature serves: few dimensions, no tied ones with jumps, no long lists."""
     families = {name: draws.numbers[name].family for name in names}
-    lists = [f for f in families.values() if isinstance(f, Listed)]
+    lists = {name: f for name, f in families.items() if isinstance(f, Listed)}
     return (
         len(names) < len(SIZES[0][0])
-        and not any(isinstance(families[name], Listed) for name in _tied(draws, names))
-        and all(len(f.values) <= LONGEST_LIST for f in lists)
+        and not any(name in lists for name in _tied(draws, names))
+        and prod(len(f.values) for f in lists.values()) * NODES_BESIDE_LISTS <= MOST_POINTS
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.scenario.model import Goal, Scenario
+
+Totals = Mapping[str, NDArray[np.generic]]
+NEAR = 1e-9  # of a target: sums of money are rounded, and 7 deals of 19.99 do reach 139.93
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,24 @@ class Outcome:
     scenario: Scenario
     runs: int
     seed: int
-    totals: Mapping[str, NDArray[np.generic]]
+    totals: Totals
     expected: Mapping[str, NDArray[np.float64]]
     check: SelfCheck
     exact: Mapping[tuple[Goal, str], Exact | None] = field(default_factory=dict)
     expected_how: str = "closed form"
     seconds: Mapping[str, float] = field(default_factory=dict)  # by part of the work
+
+    def reached(self, goal: Goal, quarters: Sequence[int]) -> NDArray[np.bool_]:
+        """Tell of every run whether it reaches a goal over some quarters, shape (run,)."""
+        return reached(self.totals, goal, quarters)
+
+
+def reached(totals: Totals, goal: Goal, quarters: Sequence[int]) -> NDArray[np.bool_]:
+    """Tell of every run whether its total of a goal's metric reaches the target, shape (run,)."""
+    total = totals[goal.metric][:, list(quarters)].sum(axis=1)
+    return np.asarray(total >= least(goal))
+
+
+def least(goal: Goal) -> float:
+    """The total from which a goal counts as reached: its target, but for rounding."""
+    return goal.target - NEAR * max(1.0, abs(goal.target))

@@ -58,14 +58,10 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
 
 def _twins(scenario: Scenario) -> NDArray[np.int64]:
     """Give each group's first group with the same journey in all versions."""
-    groups = scenario.groups
+    first: dict[tuple[int, ...], int] = {}  # the reader gives equal journeys as one object
     twins = [
-        next(
-            i
-            for i, other in enumerate(groups)
-            if all(v.journeys[group] == v.journeys[other] for v in scenario.versions)
-        )
-        for group in groups
+        first.setdefault(tuple(id(v.journeys[group]) for v in scenario.versions), i)
+        for i, group in enumerate(scenario.groups)
     ]
     return np.array(twins, dtype=np.int64)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 
@@ -10,14 +12,19 @@ MOST_RUNS = 100_000_000
 DETAILS = ("journey",)
 MOST_DEALS = 2e7  # of one run, where each size is drawn: about a quarter of a second
 MEMORY_SHARE = 0.8
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class RequestError(ValueError):
     """A request that cannot be met: what was asked, what it must be, how to mend it."""
 
+    exit_code = 2
 
-def check_request(runs: int, detail: str = "journey") -> None:
-    """Check the runs and the detail; raises ``RequestError``."""
+
+def check_request(runs: int, seed: int, detail: str = "journey") -> None:
+    """Check the runs, the seed and the detail; raises ``RequestError``."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise RequestError(f"seed: got {seed!r}; must be a whole number. Give 0.")
     if isinstance(runs, bool) or not isinstance(runs, int | np.integer):
         raise RequestError(f"runs: got {runs!r}; must be a whole number. Give 10_000.")
     if not 1 <= runs <= MOST_RUNS:
@@ -28,9 +35,12 @@ def check_request(runs: int, detail: str = "journey") -> None:
         raise RequestError(f"detail: got {detail!r}; must be {must}. Leave it out.")
 
 
-def check_memory(runs: int, bytes_per_run: int) -> None:
-    """Check that the machine can hold so many runs; raises ``RequestError``."""
-    room = MEMORY_SHARE * _memory_bytes()
+def check_memory(runs: int, bytes_per_run: int, in_flight: int = 0) -> None:
+    """Check that the machine can hold so many runs; raises ``RequestError``.
+
+    ``in_flight`` bytes are needed beside them while slices are simulated.
+    """
+    room = MEMORY_SHARE * _memory_bytes() - in_flight
     if runs * bytes_per_run > room:
         fit = max(1, int(room // bytes_per_run))
         need = runs * bytes_per_run / 1e9
@@ -50,7 +60,10 @@ def check_deals(deals_per_run: float) -> None:
 
 
 def _memory_bytes() -> float:
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
+    """What this process may hold: the machine's memory, or less in a container."""
+    room = float("inf")
+    with suppress(AttributeError, ValueError, OSError):
+        room = float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError):  # "max" is no number: no limit
+        room = min(room, float(int(CONTAINER_LIMIT.read_text())))
+    return room

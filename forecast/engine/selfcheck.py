@@ -47,7 +47,7 @@ def _z_of(values: NDArray[np.float64], expected: float, *, money: bool) -> float
         return None
     mean = float(values.mean())
     centred = values - mean
-    variance = float(np.dot(centred, centred)) / n
+    variance = float(np.square(centred).sum()) / n
     difference = mean - expected
     if not isfinite(difference):
         return inf

@@ -17,7 +17,8 @@ from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.sizes import FIXED
 from forecast.engine.kernel.spread import GUIDE_CELLS
 from forecast.engine.kernel.sweep import new_state, sweep
-from forecast.engine.plan import Blueprint, make_keys
+from forecast.engine.plan import Blueprint, make_blueprint, make_keys
+from forecast.engine.request import check_deals, check_memory, check_request
 from forecast.scenario.model import Scenario
 
 T = TypeVar("T")
@@ -56,6 +57,19 @@ def bytes_per_run(scenario: Scenario) -> int:
     return sum(array.nbytes for array in empty_futures(scenario, 1))
 
 
+def ready(scenario: Scenario, runs: int, seed: int, kept_bytes: int) -> Simulator:
+    """Make a simulator, once it is sure that so many runs can be simulated and kept.
+
+    ``kept_bytes`` is what is kept of each run. Raises ``RequestError``.
+    """
+    check_request(runs, seed)
+    simulator = Simulator(make_blueprint(scenario), seed)
+    in_flight = 2 * usable_threads() * simulator.slice_runs() * bytes_per_run(scenario)
+    check_memory(runs, kept_bytes, in_flight)
+    check_deals(simulator.drawn_deals)
+    return simulator
+
+
 class Simulator:
     """A scenario and a seed, ready to simulate any runs: the same rows however they are cut."""
 
@@ -77,17 +91,23 @@ class Simulator:
     @cached_property
     def drawn_deals(self) -> float:
         """About how many deals of a run have a size that must be drawn."""
-        plan = self.blueprint.plan
-        if not np.any(plan.size_code != FIXED):
+        plan, scenario = self.blueprint.plan, self.blueprint.scenario
+        drawn = np.zeros((len(scenario.groups), len(scenario.products)), dtype=bool)
+        for variant, product in enumerate(plan.product_of):
+            drawn[:, product] |= plan.size_code[:, variant] != FIXED
+        if not drawn.any():
             return 0.0
-        return float(flow_at(self.blueprint, self.draws.means(), 1).deals.sum())
+        deals = flow_at(self.blueprint, self.draws.means(), 1).deals.sum(axis=(0, 1))
+        return float(deals.reshape(drawn.shape)[drawn].sum())
 
     def _table_bytes(self) -> int:
         """Bytes of tables that one run takes when much is uncertain."""
         plan = self.blueprint.plan
         lags = sum(getattr(lag, "about", None) is not None for lag, _ in self.blueprint.maker.lags)
+        quarters = len(self.blueprint.scenario.calendar.quarters)
         lag_bytes = 2 * GUIDE_CELLS + 8 * 5 * len(plan.quarter_of)
-        return 8 * (6 * plan.fixed.size + 2 * plan.lag_of.size) + lags * lag_bytes
+        by_cell = 8 * ((6 + quarters) * plan.fixed.size + 2 * plan.lag_of.size)
+        return by_cell + lags * lag_bytes
 
     def into(self, first: int, futures: Futures) -> tuple[NDArray[np.float64], Tables]:
         """Simulate runs from ``first`` on into zeroed rows.
@@ -101,12 +121,7 @@ class Simulator:
         sweep(plan, self.keys, tables, new_state(plan, self.keys), first, futures)
         return self.draws.matrix(values, runs), tables
 
-    def whole(
-        self,
-        runs: int,
-        threads: int | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> Slice:
+    def whole(self, runs: int, threads: int | None = None) -> Slice:
         """Simulate runs 0 .. runs - 1 into one set of rows."""
         futures = empty_futures(self.blueprint.scenario, runs)
         assumptions = np.empty((runs, len(self.draws.names)))
@@ -116,9 +131,8 @@ class Simulator:
             assumptions[first : first + count] = self.into(first, rows)[0]
             return count
 
-        for done in in_order(one, cuts(runs, self.slice_runs()), threads):
-            if progress is not None:
-                progress(done)
+        for _ in in_order(one, cuts(runs, self.slice_runs()), threads):
+            pass
         return Slice(0, futures, assumptions)
 
 

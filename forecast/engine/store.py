@@ -22,12 +22,18 @@ CHUNK_BYTES = 4_000_000
 class OutputError(Exception):
     """A result that cannot be written: what was asked, and how to mend it."""
 
+    exit_code = 1
+
 
 class Sink(Protocol):
     """Takes simulated slices in order."""
 
     def add(self, part: Slice) -> None:
         """Write one slice."""
+        ...
+
+    def close(self) -> None:
+        """Finish writing."""
         ...
 
 
@@ -53,6 +59,11 @@ def check_output(path: Path) -> None:
             raise OutputError(f"{path}: needs the package zarr. {mend}") from None
 
 
+def beside(path: Path) -> Path:
+    """Where this process writes a result before it takes its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+
+
 @contextmanager
 def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterator[Sink]:
     """Open a result for writing; it takes its name only when all has been written.
@@ -60,23 +71,49 @@ def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterato
     Raises ``OutputError``; whatever goes wrong, nothing half-written is left.
     """
     check_output(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    part = beside(path)
     try:
-        if path.suffix == ".nc":
-            with _NetCdf(beside, simulator, runs, seed) as sink:
-                yield sink
-            _sync(beside)
-            os.replace(beside, path)
-        else:
-            yield _Zarr(beside, simulator, runs, seed)
-            _consolidate(beside)
-            _swap(beside, path)
-        _sync(path.absolute().parent)
+        with _told(path):
+            kind = _NetCdf if path.suffix == ".nc" else _Zarr
+            sink: Sink = kind(part, simulator, runs, seed)
+        telling = _Telling(sink, path)
+        try:
+            yield telling
+        finally:
+            telling.close()
+        with _told(path):
+            _sync(part)
+            _take_place(part, path)
+            _sync(path.absolute().parent)
+    finally:
+        _remove(part)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn an error of the disk into a person's words."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{path}: cannot be written ({reason}).") from error
-    finally:
-        _remove(beside)
+
+
+class _Telling:
+    """A sink whose errors of the disk are told in a person's words."""
+
+    def __init__(self, sink: Sink, path: Path) -> None:
+        self._sink, self._path = sink, path
+
+    def add(self, part: Slice) -> None:
+        """Write one slice."""
+        with _told(self._path):
+            self._sink.add(part)
+
+    def close(self) -> None:
+        """Finish writing."""
+        with _told(self._path):
+            self._sink.close()
 
 
 class _NetCdf:
@@ -86,14 +123,19 @@ class _NetCdf:
         import h5netcdf
 
         self._file = h5netcdf.File(path, "w")
-        self._lay_out(simulator, runs)
-        attrs = attributes(simulator.blueprint.scenario, runs, seed) | {"coordinates": "path"}
-        self._file.attrs.update(attrs)
+        try:
+            self._lay_out(simulator, runs)
+            attrs = attributes(simulator.blueprint.scenario, runs, seed)
+            self._file.attrs.update(attrs | {"coordinates": "path"})
+        except BaseException:
+            self.close()
+            raise
 
     def _lay_out(self, simulator: Simulator, runs: int) -> None:
         import h5py
 
         scenario, names = simulator.blueprint.scenario, simulator.draws.names
+        self._chunk_runs = simulator.slice_runs()  # a chunk is written once, with its slice
         text = h5py.string_dtype()
         labels = coordinates(scenario)
         sizes = {"run": runs, "assumption": len(names)}
@@ -115,7 +157,7 @@ class _NetCdf:
         options: dict[str, Any] = {}
         if len(dims) > 1 and all(sizes[d] for d in dims):
             row = 8 * int(np.prod([sizes[d] for d in dims[1:]]))
-            runs = max(1, min(sizes["run"], CHUNK_BYTES // row))
+            runs = max(1, min(sizes["run"], self._chunk_runs, CHUNK_BYTES // row))
             chunks = (runs, *(sizes[d] for d in dims[1:]))
             options = {
                 "chunks": chunks,
@@ -134,10 +176,8 @@ class _NetCdf:
             if array.size:
                 self._file.variables[name][part.first : part.first + count] = array
 
-    def __enter__(self) -> _NetCdf:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Finish the file."""
         self._file.close()
 
 
@@ -145,24 +185,23 @@ class _Zarr:
     """A Zarr store that slices are appended to."""
 
     def __init__(self, path: Path, simulator: Simulator, runs: int, seed: int) -> None:
-        self._path, self._simulator, self._seed = path, simulator, seed
+        self._path, self._simulator = path, simulator
         self._attributes = attributes(simulator.blueprint.scenario, runs, seed)
 
     def add(self, part: Slice) -> None:
         """Write one slice."""
-        dataset = as_dataset(self._simulator, part, self._seed)
-        dataset.attrs = self._attributes
+        dataset = as_dataset(self._simulator, part, self._attributes)
         if part.first == 0:
             dataset.to_zarr(self._path, mode="w", zarr_format=2, consolidated=False)
         else:
             dataset.to_zarr(self._path, append_dim="run", zarr_format=2, consolidated=False)
 
+    def close(self) -> None:
+        """Gather the metadata in one place, where xarray looks for it first."""
+        import zarr
 
-def _consolidate(path: Path) -> None:
-    """Gather a store's metadata in one place, where xarray looks for it first."""
-    import zarr
-
-    zarr.consolidate_metadata(str(path), zarr_format=2)
+        if self._path.exists():
+            zarr.consolidate_metadata(str(self._path), zarr_format=2)
 
 
 def _is_zarr(path: Path) -> bool:
@@ -170,29 +209,37 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Force a file or folder onto the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Force a file, or a folder with all that is in it, onto the disk."""
+    if not path.is_dir():
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+        return
+    if path.suffix == ".zarr":
+        for inside in path.rglob("*"):
+            if inside.is_file():
+                _sync(inside)
+    with suppress(OSError):  # not every system can sync a folder
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
-def _swap(beside: Path, path: Path) -> None:
-    """Put a store in the place of an older one."""
-    for file in beside.rglob("*"):
-        if file.is_file():
-            _sync(file)
+def _take_place(part: Path, path: Path) -> None:
+    """Give a finished result its name; an older store comes back if that fails."""
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    if path.exists():
-        os.replace(path, old)
     try:
-        os.replace(beside, path)
+        if path.is_dir():
+            os.replace(path, old)
+        os.replace(part, path)
     except BaseException:
-        if old.exists():
-            os.replace(old, path)  # the older result is still the best there is
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         raise
-    _remove(old)
+    finally:
+        if path.exists():
+            _remove(old)
 
 
 def _remove(path: Path) -> None:

@@ -104,7 +104,9 @@ class TableMaker:
         versions = len(self.layout.scenario.versions)
         stacked = stack_rows(columns)
         by_version = stacked.reshape(len(stacked), versions, groups, items)
-        return np.asarray(np.einsum("rvgi,pv->rpgi", by_version, self.layout.weights))
+        weights = self.layout.weights
+        parts = [by_version[:, v, None] * weights[None, :, v, None, None] for v in range(versions)]
+        return np.asarray(sum(parts[1:], parts[0]))
 
     def _scale(self, values: Values) -> Floats:
         layout = self.layout
@@ -216,7 +218,8 @@ def _by_phase(columns: list[Floats], weights: Floats) -> Floats:
     """Weight versions' (row, item) by phase: (row, phase, item)."""
     rows = max(len(c) for c in columns)
     stacked = np.stack([np.broadcast_to(c, (rows, c.shape[1])) for c in columns])
-    return np.asarray(np.einsum("vri,pv->rpi", stacked, weights))
+    parts = [part[:, None, :] * weights[None, :, v, None] for v, part in enumerate(stacked)]
+    return np.asarray(sum(parts[1:], parts[0]))
 
 
 def _stack(parts: list[Floats]) -> Floats:

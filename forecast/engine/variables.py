@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from forecast.engine.kernel.shapes import Futures
 from forecast.scenario.model import LOST, WON, Scenario
 
-DIMS = ("run", "quarter", "channel", "segment", "product", "stage")
 COUNT, MONEY = "int64", "float64"
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from forecast.scenario.errors import ScenarioError, listed, shown
 from forecast.scenario.forms import BROKEN, Door, is_whole, offer
 from forecast.scenario.language import ChangeText
+from forecast.scenario.model import Change
 from forecast.scenario.nodes import Items, Node, Place, Table
 from forecast.scenario.overrides import CHANGING
-from forecast.scenario.paths import overlay
+from forecast.scenario.paths import overlay, written
 
 NAMING = ("channels", "segments", "journey", "products")
 
@@ -34,6 +35,16 @@ def versions_of(
         # Changes of one day make one version.
         versions[change.since] = current
     yield from ((doc, since) for since, doc in versions.items())
+
+
+def as_written(values: Mapping[str, Any]) -> Any:
+    """Give the changes of the file in its order."""
+    if not is_whole(values["changes"]):
+        return BROKEN
+    return tuple(
+        Change(each.since, each.why, tuple((p, written(v)) for p, v in each.set.items()))
+        for each in values["changes"]
+    )
 
 
 def _in_order(document: Table, values: Mapping[str, Any]) -> list[tuple[ChangeText, Table]]:

@@ -13,6 +13,7 @@ from forecast.scenario.families.periods import Periods
 WON, LOST = "won", "lost"
 EVERYTHING = "all"  # the one channel's segment or product of a scenario that names none
 METRICS = ("deals", "bookings", "revenue", "leads")
+MONEY_METRICS = ("bookings", "revenue")
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,15 @@ class Goal:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A dated change as it is written: paths, each with its value on one line."""
+
+    since: dt.date
+    why: str | None
+    set: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Correlation:
     """A rank correlation between two uncertain assumptions."""
 
@@ -159,7 +169,9 @@ class Scenario:
     stages: tuple[str, ...]
     segments: tuple[str, ...]
     products: tuple[str, ...]
+    journey: Journey  # as it stands in the file, before a channel or segment changes it
     versions: tuple[Assumptions, ...]
+    changes: tuple[Change, ...]  # in the order of the file
     goals: tuple[Goal, ...]
     correlations: tuple[Correlation, ...]
     text: str

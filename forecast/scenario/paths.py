@@ -220,6 +220,19 @@ def _base_of(top: Table, path: Path, chain: tuple[Path, ...]) -> Path:
     return base
 
 
+def written(node: Node) -> str:
+    """Write a value on one line, for a person to read.
+
+    >>> written(Table({"beta": Table({"won": Text("6"), "lost": Text("14")})}))
+    '{beta: {won: 6, lost: 14}}'
+    """
+    if isinstance(node, Table):
+        return "{" + ", ".join(f"{key}: {written(value)}" for key, value in node.items()) + "}"
+    if isinstance(node, Items):
+        return "[" + ", ".join(map(written, node)) + "]"
+    return str(node) if isinstance(node, Text) else "~"
+
+
 def dump(table: Table) -> str:
     """Write a document as YAML that reads back to equal content, in the order of its keys.
 

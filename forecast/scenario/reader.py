@@ -50,7 +50,9 @@ def build_scenario(document: Table) -> Scenario:
         stages=_names(document, "journey") or BROKEN,
         segments=tuple(versions[0].shares),
         products=_names(document, "products") or (EVERYTHING,),
+        journey=values["journey"],
         versions=tuple(versions),
+        changes=changes.as_written(values),
         goals=timing.read_goals(document, values, calendar, door),
         correlations=values["correlation"],
         text="" if door.faults else dump(document),  # which takes long, and is then for nothing

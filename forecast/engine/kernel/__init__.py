@@ -5,6 +5,7 @@ that function calls into. The cache directory is therefore named by a hash of ev
 this folder: any edit starts an empty cache, and no stale machine code is ever run.
 """
 
+import atexit
 import hashlib
 import os
 import shutil
@@ -93,7 +94,9 @@ def cache_directory() -> Path:
             if is_new:
                 _remove_unused(base)
             return directory
-    return Path(tempfile.mkdtemp(prefix=_PREFIX))
+    last_resort = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    atexit.register(shutil.rmtree, last_resort, ignore_errors=True)
+    return last_resort
 
 
 def _source_hash() -> str:

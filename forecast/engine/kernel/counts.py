@@ -17,7 +17,6 @@ from forecast.engine.kernel.samplers import deviance, stirling_error
 from forecast.engine.kernel.shapes import Floats
 
 LARGE = 1e200
-TINY = 1e-18
 
 
 @jit(entry=True)
@@ -53,7 +52,7 @@ def below_random(target: int, means: Floats, shapes: Floats, work: Floats) -> fl
             log_zero -= means[i]
         elif means[i] > 0.0:
             ratio = means[i] / (shapes[i] + means[i])
-            log_zero += shapes[i] * math.log1p(-ratio)
+            log_zero -= shapes[i] * math.log1p(means[i] / shapes[i])
             term = shapes[i] * ratio
             for j in range(target):
                 h[j] += term

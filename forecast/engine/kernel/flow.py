@@ -41,7 +41,7 @@ def new_flow(plan: Plan, stages: int) -> Flow:
 
 @jit(entry=True)
 def flow(plan: Plan, tables: Tables, size_mean: Floats, state: Flow, means: Means) -> None:
-    """Add the expected counts of every row to ``means`` (zeroed); size_mean is (g, n)."""
+    """Add the expected counts of every row to ``means`` (zeroed); size_mean is (g, v)."""
     for row in range(len(means.leads)):
         one_row(plan, tables, size_mean, state, means, row)
 

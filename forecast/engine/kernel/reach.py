@@ -16,10 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel import jit
+from forecast.engine.kernel.flow import SETTLED
 from forecast.engine.kernel.shapes import Counts, Floats, Plan, Tables
 from forecast.engine.kernel.sweep import row_of
-
-SETTLED = 1e-15  # loops without lag are followed until so little changes
 
 
 class Work(NamedTuple):

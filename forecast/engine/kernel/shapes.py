@@ -1,6 +1,6 @@
 """The arrays a kernel works on. Axes: r run, t period, q quarter, c channel, s segment, g = (c, s)
-group, j stage (then won, lost), e way (a transition with one lag), n variant (a product with one
-size), v phase. A table whose values are the same in all runs has one row."""
+group, j stage (then won, lost), e way (a transition with one lag), v variant (a product with one
+size), f phase. A table whose values are the same in all runs has one row."""
 
 from typing import NamedTuple
 
@@ -24,12 +24,12 @@ class Plan(NamedTuple):
     first_way: Counts  # (j + 1,) ways of stage j are first_way[j] .. first_way[j + 1] - 1
     source: Counts  # (e,)
     target: Counts  # (e,)
-    product_of: Counts  # (n,)
-    lag_of: Counts  # (v, g, e) which lag
-    size_code: Counts  # (g, n)
-    size_parameters: Floats  # (g, n, 4)
-    size_first: Counts  # (g, n) where a listed size's values begin
-    size_count: Counts  # (g, n) how many they are
+    product_of: Counts  # (v,)
+    lag_of: Counts  # (f, g, e) which lag
+    size_code: Counts  # (g, v)
+    size_parameters: Floats  # (g, v, 4)
+    size_first: Counts  # (g, v) where a listed size's values begin
+    size_count: Counts  # (g, v) how many they are
     size_values: Floats
     size_threshold: Bits
     size_other: Counts
@@ -43,8 +43,8 @@ class Keys(NamedTuple):
     segment: Bits  # (c, s)
     conversion: Bits  # (g, e)
     lag: Bits  # (g, e)
-    product: Bits  # (g, n)
-    size: Bits  # (g, n)
+    product: Bits  # (g, v)
+    size: Bits  # (g, v)
 
 
 class Tables(NamedTuple):
@@ -53,10 +53,10 @@ class Tables(NamedTuple):
     mean: Floats  # (r, c, t) leads to expect, but for the market
     market: Floats  # (r,) the market's factor on them
     shape: Floats  # (r, c, t) negative binomial's gamma shape, 0 for Poisson
-    share: Floats  # (r, v, s) of what the segments before it left
-    take: Floats  # (r, v, g, e) of what the ways before it left
-    mix: Floats  # (r, v, g, n) of what the variants before it left
-    scale: Floats  # (r, g, n) factor on sizes
+    share: Floats  # (r, f, s) of what the segments before it left
+    take: Floats  # (r, f, g, e) of what the ways before it left
+    mix: Floats  # (r, f, g, v) of what the variants before it left
+    scale: Floats  # (r, g, v) factor on sizes
     fixed_cost: Floats  # (r, c, t)
     lead_cost: Floats  # (r, c, t)
     lag_first: Counts  # (lag,) its first row among the lag rows

@@ -18,7 +18,10 @@ PICK_BITS = 16  # of a pick: the upper ones look into the guide, and mostly sett
 PICKS = 4  # from 64 bits
 PICK_SHIFT = np.uint64(PICK_BITS - GUIDE_BITS)
 PICK_MASK = np.uint64((1 << PICK_BITS) - 1)
-FIRST, SECOND, THIRD = np.uint64(48), np.uint64(32), np.uint64(16)
+FIRST, STEP = (
+    np.uint64(48),
+    np.uint64(16),
+)  # where the first pick of 64 bits begins, and how far apart
 TIE_BREAKS = 1 << 31  # the item of a bit stream from which the lower bits of the first pick stand
 FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -68,7 +71,7 @@ def build_guide(chances: Floats, cumulative: Bits, guide: Guides) -> None:
 def settle(pick: Word, cumulative: Bits, first: int, address: tuple[Word, int, int, int]) -> int:
     """The cell, not before ``first``, of a pick whose lower bits decide; they are drawn here."""
     key, run, step, item = address
-    u = (pick << FIRST) | (item_bits(key, run, step, TIE_BREAKS + item) >> THIRD)
+    u = (pick << FIRST) | (item_bits(key, run, step, TIE_BREAKS + item) >> STEP)
     k = first
     while k < len(cumulative) - 1 and u >= cumulative[k]:
         k += 1
@@ -96,7 +99,7 @@ def spread_few(
         n = min(size, m - first)
         fill_bits(key, run, step, first // PICKS, (n + PICKS - 1) // PICKS, scratch)
         for item in range(n):
-            shift = np.uint64(FIRST - THIRD * np.uint64(item & 3))
+            shift = np.uint64(FIRST - STEP * np.uint64(item & 3))
             pick = (scratch[item >> 2] >> shift) & PICK_MASK
             cell = int(guide[pick >> PICK_SHIFT])
             if cell < 0:
