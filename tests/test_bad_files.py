@@ -123,13 +123,13 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a device is needed")
 def test_an_endless_file() -> None:
-    assert "must be at most 1,000,000" in faults_of("/dev/zero")[0]
+    assert "must be at most 4,000,000" in faults_of("/dev/zero")[0]
 
 
-def test_a_file_of_two_megabytes(tmp_path: Path) -> None:
+def test_a_file_of_five_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
-    path.write_text(BASE + "# padding\n" * 200_000, encoding="utf-8")
-    assert "got more than 1,000,000 bytes" in faults_of(path)[0]
+    path.write_text(BASE + "# padding\n" * 500_000, encoding="utf-8")
+    assert "got more than 4,000,000 bytes" in faults_of(path)[0]
 
 
 def test_too_many_channels(tmp_path: Path) -> None:
@@ -216,7 +216,11 @@ CELLS = {
     "a NUL byte": (b"amount\n1\n\x00\n", "row 3 of column amount"),
     "a quote left open": (b'amount\n"1\n', "Save it again as CSV with commas."),
     "too many rows": (b"amount\n" + b"1\n" * 100_001, "got more than 100,000 rows"),
-    "too much text": (b"amount\n" + b"123456.75\n" * 60_000, "Take samples of the columns."),
+    "too many figures": (b"amount\n" + b"1\n" * 99_999, "Take samples of the columns"),
+    "too much text": (
+        b"amount\n" + b"1.%s\n" % (b"0" * 390) * 12_000,
+        "Take samples of the columns",
+    ),
 }
 
 
@@ -226,6 +230,20 @@ def test_faults_of_a_column(tmp_path: Path, key: str) -> None:
     lines = faults_of(with_size(tmp_path, "amount", text))
     assert len(lines) == 1, lines
     assert part in lines[0]
+
+
+def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stat = with_size(tmp_path, "amount", b"amount\n5\n"), os.stat
+
+    def refuse(name: str | Path, **options: bool) -> os.stat_result:
+        if str(name).endswith("sizes.csv"):
+            raise PermissionError(13, "Permission denied")
+        return stat(name, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    (line,) = faults_of(path)
+    assert "got sizes.csv; must be a file that exists" in line
+    assert "your right to read it" in line
 
 
 def test_a_unit_belongs_to_times(tmp_path: Path) -> None:

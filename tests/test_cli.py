@@ -4,47 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import FEW, FORECAST, LEAN, ROOT, SAAS, document, invoke
 
+import forecast.engine.request
 import forecast.engine.run
-from forecast.cli.group import COMMANDS, cli
+from forecast.cli.group import COMMANDS
 from forecast.engine.outcome import Outcome, SelfCheck
+from forecast.scenario.errors import Fault, ScenarioError
 
-ROOT = Path(__file__).parent.parent
-LEAN = str(ROOT / "scenarios" / "lean-consulting.yaml")
-SAAS = str(ROOT / "scenarios" / "saas-funnel.yaml")
-FORECAST = [sys.executable, "-c", "from forecast.cli import main; main()"]
 MEASURES = ("deals", "bookings", "revenue", "leads", "spend")
-FEW = ("--runs", "500")
-
-
-def invoke(*args: str, env: Mapping[str, str] | None = None) -> Result:
-    """Run the command in this process."""
-    return CliRunner(env={"COLUMNS": "100", **(env or {})}).invoke(cli, list(args))
-
-
-def document(*args: str) -> Any:
-    """Run the command for its JSON document."""
-    result = invoke(*args, "--json")
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
-
-
-def start(*args: str, cwd: Path, **more: Any) -> subprocess.Popen[bytes]:
-    """Start the command in a process of its own."""
-    return subprocess.Popen(
-        [*FORECAST, *args], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
-    )
 
 
 # --- run
@@ -124,6 +98,11 @@ def test_runs_that_cannot_be_are_refused(text: str) -> None:
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert "must be a whole number from 1 to 100,000,000" in result.stderr
+
+
+def test_the_most_runs_are_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast.engine.request, "MOST_RUNS", 50)
+    assert "from 1 to 50." in invoke("run", LEAN, "--runs", "51").stderr
 
 
 @pytest.mark.parametrize("seed", ["-1", "0", "2027", "123456789012345678901234567890"])
@@ -274,6 +253,26 @@ def test_what_nobody_expected_is_one_line_and_exit_1(monkeypatch: pytest.MonkeyP
     assert isinstance(debugged.exception, RuntimeError)
 
 
+def test_errors_of_the_library_say_how_the_command_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Narrow(ScenarioError):
+        pass
+
+    def narrow(*_: Any, **__: Any) -> None:
+        raise Narrow([Fault("a.yaml", 1, "x", "1", "2", "Write 2.")])
+
+    monkeypatch.setattr(forecast.engine.run, "forecast_run", narrow)
+    result = invoke("run", LEAN)
+    assert result.exit_code == 2
+    assert result.stderr == "a.yaml:1: x: got 1; must be 2. Write 2.\n"
+
+
+def test_requests_that_cannot_be_met_are_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast.engine.request, "_memory_bytes", lambda: 1e6)
+    result = invoke("run", LEAN, "--runs", "1M")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert result.stderr.startswith("runs: ")
+
+
 def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(*_: Any, **__: Any) -> None:
         raise MemoryError
@@ -311,65 +310,6 @@ def test_an_output_replaces_an_older_one_and_is_read_by_xarray(tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == [path]
 
 
-# --- a process of its own
-
-
-def test_ctrl_c_stops_within_a_second_and_leaves_nothing(tmp_path: Path) -> None:
-    invoke("run", SAAS, *FEW)  # compiles
-    for wait in (0.5, 3.0):
-        work = start("run", SAAS, "--runs", "20M", "--output", "out.nc", cwd=tmp_path)
-        time.sleep(wait)
-        assert work.poll() is None
-        work.send_signal(signal.SIGINT)
-        asked = time.monotonic()
-        _, err = work.communicate(timeout=30)
-        assert time.monotonic() - asked < 1.5  # a second, on a machine with nothing else to do
-        assert work.returncode == 130
-        assert b"Traceback" not in err
-        assert err.split() == [b"Stopped."]
-        assert list(tmp_path.iterdir()) == []
-
-
-def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path: Path) -> None:
-    work = start("run", SAAS, *FEW, "--json", cwd=tmp_path)
-    assert work.stdout is not None
-    assert work.stderr is not None
-    work.stdout.close()
-    assert work.stderr.read() == b""
-    work.stderr.close()
-    assert work.wait(timeout=60) in (0, 1)
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys\nfrom forecast.cli import cli\n"
-        "try:\n    cli(['--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'numpy', 'numba', 'scipy', 'xarray', 'rich', 'yaml'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_run_imports_no_statistics_package(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom forecast.cli import cli\n"
-        f"try:\n    cli(['run', {LEAN!r}, '--runs', '100', '--quiet'])\n"
-        "except SystemExit:\n    pass\n"
-        "slow = {'scipy.stats', 'pandas'} & set(sys.modules)\n"
-        "sys.exit(f'imported {slow}' if slow else 0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_version_is_the_packages() -> None:
-    result = invoke("--version")
-    assert result.output == f"forecast {forecast.__version__}\n"
-
-
 # --- the other commands
 
 
@@ -381,6 +321,15 @@ def test_every_scenario_is_checked_and_drawn(path: Path) -> None:
     assert "won" in invoke("journey", str(path)).output
     assert document("check", str(path))["channels"]
     assert document("journey", str(path))["stages"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("more", [(), ("--set", "market=2")])
+def test_check_and_run_expect_the_same_leads(path: Path, more: tuple[str, ...]) -> None:
+    checked = document("check", str(path), *more)["channels"]
+    expected = [q["leads"]["expected"] for q in document("run", str(path), *FEW, *more)["quarters"]]
+    by_quarter = zip(*(channel["leads"] for channel in checked), strict=True)
+    assert [sum(leads) for leads in by_quarter] == pytest.approx(expected, rel=1e-9)
 
 
 def test_init_writes_a_scenario_that_runs_and_never_overwrites(
@@ -410,3 +359,8 @@ def test_a_journey_marks_its_loops_and_names_who_differs() -> None:
     assert "nurture ↺" in drawn
     assert "partners" in drawn.split("Where channels and segments differ")[1]
     assert "new qualification team" in drawn
+
+
+def test_the_version_is_the_packages() -> None:
+    result = invoke("--version")
+    assert result.output == f"forecast {forecast.__version__}\n"

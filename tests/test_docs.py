@@ -8,7 +8,6 @@ from __future__ import annotations
 import doctest
 import importlib
 import inspect
-import json
 import os
 import pkgutil
 import re
@@ -24,7 +23,7 @@ import forecast
 import forecast.cli
 from forecast.cli.group import COMMANDS, cli
 from forecast.scenario import language, stages
-from forecast.scenario.families.ways import ORDERED
+from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "scenario-reference.md"
@@ -96,19 +95,32 @@ def test_every_console_example_shows_what_the_command_says(
     assert said == shown
 
 
-def test_the_figures_beside_what_really_happened_are_the_forecasts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(ROOT)
+def block_of(command: str) -> str:
+    """The block of the README that shows what a command says."""
+    (block,) = [b for b in blocks(ROOT / "README.md", "console") if b.startswith(f"$ {command}\n")]
+    return block
+
+
+def test_the_figures_beside_what_really_happened_are_those_shown() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    result = CliRunner().invoke(cli, ["run", "scenarios/marketplace-sellers.yaml", "--json"])
-    quarters = json.loads(result.stdout)["quarters"][:2]
-    (spans,) = re.findall(r"P10 to P90 \| (\d+) to (\d+) \| (\d+) to (\d+) \|", text)
-    said = [quarter["deals"][key] for quarter in quarters for key in ("p10", "p90")]
-    assert [int(x) for x in spans] == pytest.approx(said, abs=2)
-    (means,) = re.findall(r"forecast, mean \| (\d+) \| (\d+) \|", text)
-    expected = [quarter["deals"]["expected"] for quarter in quarters]
-    assert [int(x) for x in means] == pytest.approx(expected, abs=0.5)
+    block = block_of("forecast run scenarios/marketplace-sellers.yaml")
+    quarters = re.findall(r"^(2018Q[12]) +(\d+) +\d+ +(\d+) +(\d+) +(\d+) ", block, re.MULTILINE)
+    assert [quarter for quarter, *_ in quarters] == ["2018Q1", "2018Q2"]
+    spans = " | ".join(f"{low} to {high}" for _, low, high, _, _ in quarters)
+    assert f"| forecast, P10 to P90 | {spans} |" in text
+    means = " | ".join(expected for *_, expected in quarters)
+    assert f"| forecast, mean | {means} |" in text
+    won = " | ".join(re.findall(r"^deals +2018Q[12] +≥ (\d+) ", block, re.MULTILINE))
+    assert f"| won, of the leads of 2018, which the scenario holds | {won} |" in text
+
+
+@pytest.mark.parametrize("name", ["lean-consulting", "lean-consulting-uncertain"])
+def test_the_chances_in_the_running_text_are_those_shown(name: str) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = block_of(f"forecast run scenarios/{name}.yaml")
+    (exact,) = re.findall(r"^deals .* ([\d.]+)%  ✗ no$", block, re.MULTILINE)
+    prose = re.sub(r"^```console\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert f" {float(exact):.1f}%" in " ".join(prose.split())
 
 
 def test_the_python_example_of_the_readme_runs(
@@ -165,11 +177,11 @@ def test_every_key_of_the_language_is_in_the_reference() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("family", ORDERED)
+@pytest.mark.parametrize("family", PARAMETER_SETS)
 def test_every_distribution_and_parameter_is_in_the_reference(family: str) -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     (row,) = [line for line in text.splitlines() if line.startswith(f"| `{family}` |")]
-    for way in ORDERED[family]:
+    for way in PARAMETER_SETS[family]:
         assert all(f"`{parameter}`" in row for parameter in way), way
 
 

@@ -323,14 +323,23 @@ words:
 list:
   - 1
   - a: 1
-    b:
-      - x
-  - - 2
-    - 3
+    b: [x]
+    c:
+      - "x"
+      - a:b
+  - [2, 3 days, -5, 25%]
   - []
 """
     table = read_nodes(write(tmp_path, "a.yaml", text))
     assert dump(table) == text
+
+
+def test_a_long_list_is_wrapped() -> None:
+    table = Table({"a": Table({"b": Items(Text(f"{n / 7:.9f} days") for n in range(1_000))})})
+    lines = dump(table).split("\n")
+    assert max(map(len, lines)) <= 100
+    assert len(lines) < 300
+    assert parse_value(dump(table), AT) == table
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,13 @@ def test_changes_make_versions_in_order_of_their_days(tmp_path: Path) -> None:
     assert list(uncertain_numbers(scenario)) == [path]
 
 
+def test_leads_of_a_year_are_counted_over_its_days(tmp_path: Path) -> None:
+    text = BASE.replace("{mean: 120, per: month}", "{mean: 1e12, per: year}") + "market: 8\n"
+    assert read(tmp_path, text).versions[0].market == 8.0
+    with pytest.raises(ScenarioError, match="leads a period"):
+        read(tmp_path, text.replace("per: year", "per: quarter"))
+
+
 def test_a_distribution_of_one_value_is_certain(tmp_path: Path) -> None:
     scenario = read(
         tmp_path, BASE.replace("30%", "{fixed: 30%}").replace("120", "{values: {9: 1}}")
@@ -243,6 +250,15 @@ def test_a_column_stands_in_the_text(tmp_path: Path) -> None:
     assert size.family.mean == pytest.approx(13_000, rel=1e-12)
     (tmp_path / "data" / "days.csv").unlink()
     (tmp_path / "data" / "sizes.csv").unlink()
+    assert read(tmp_path, scenario.text) == scenario
+
+
+def test_ninety_thousand_figures_are_read_again(tmp_path: Path) -> None:
+    figures = "\n".join(f"{n / 7:.13f}" for n in range(90_000))
+    (tmp_path / "days.csv").write_text(f"days\n{figures}\n", encoding="utf-8")
+    lag = "{empirical: {file: days.csv, column: days, unit: months}}"
+    scenario = read(tmp_path, BASE.replace("lag: 1 month", f"lag: {lag}"))
+    assert len(scenario.text) > 2_000_000
     assert read(tmp_path, scenario.text) == scenario
 
 
@@ -311,7 +327,8 @@ def test_months_end_with_the_calendars(start: dt.date, first: int, months: int) 
     assert calendar.as_of == start - dt.timedelta(days=1)
     assert all(edge.day == 1 for edge in edges[1:])
     whole = pd.period_range(start, periods=calendar.periods, freq="M")
-    assert [calendar.period_label(t) for t in range(calendar.periods)] == [str(p) for p in whole]
+    firsts = [max(start, period.start_time.date()) for period in whole]
+    assert edges[:-1] == firsts
     gone = (start.day - 1) / whole[0].days_in_month
     assert calendar.first_offset == pytest.approx(gone, rel=1e-12)
     for t, period in enumerate(whole):
@@ -354,6 +371,11 @@ def test_a_start_in_the_middle_of_a_month() -> None:
     assert calendar.quarters == ("2027Q1", "2027Q2")
     assert calendar.first_offset == 19 / 31
     assert list(calendar.units("month").length_days) == [31, 28, 31, 30]
+
+
+def test_the_years_that_a_horizon_meets() -> None:
+    calendar = build_calendar(dt.date(2026, 10, 1), (6, "quarter"), "month")
+    assert calendar.years == {"2026": (0,), "2027": (1, 2, 3, 4), "2028": (5,)}
 
 
 def test_a_calendar_is_frozen() -> None:

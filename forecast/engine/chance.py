@@ -8,8 +8,8 @@ of each other; the goal's chance is a tail of their sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import ceil
+from collections.abc import Sequence
+from math import ceil, inf
 
 import numpy as np
 
@@ -19,9 +19,12 @@ from forecast.engine.kernel.reach import new_work, reach
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
+from forecast.scenario.facts import reachable
 from forecast.scenario.model import Goal
 
-MOST_AVERAGED_RUNS = 4_096  # quasi-random, they are worth some ten times as many
+FEWEST_AVERAGED_RUNS = 4_096  # quasi-random, they are worth some ten times as many
+MOST_AVERAGED_RUNS = 20_000
+STEPS_TO_SPEND = 1e9  # on more than the fewest, in steps of a nanosecond or so
 MOST_STEPS = 2e10  # work of one goal beyond which its exact chance is not computed
 GoalSpan = tuple[Goal, str]  # a goal, and the label of the quarters it adds up
 
@@ -32,17 +35,16 @@ class ExactChances:
     def __init__(self, blueprint: Blueprint, uncertain: bool, runs: int) -> None:
         self._blueprint = blueprint
         self._uncertain = uncertain
-        self.rows = min(runs, MOST_AVERAGED_RUNS) if uncertain else 1
         goals = [(goal, *entry) for goal in blueprint.scenario.goals for entry in goal.quarters]
         self._found: dict[GoalSpan, Exact | None] = {
             (goal, label): None for goal, label, _ in goals
         }
-        self._wanted = [
-            (goal, label, quarters)
-            for goal, label, quarters in goals
-            if _is_countable(blueprint, goal.metric)
-            and _steps(blueprint, goal) * self.rows <= MOST_STEPS
-        ]
+        steps = {g: _steps(blueprint, g) for g, _, _ in goals if _is_countable(blueprint, g.metric)}
+        fewest = min(runs, FEWEST_AVERAGED_RUNS) if uncertain else 1
+        self._wanted = [g for g in goals if steps.get(g[0], inf) * fewest <= MOST_STEPS]
+        affordable = int(STEPS_TO_SPEND / max(1.0, sum(steps[g] for g, _, _ in self._wanted)))
+        more = min(runs, MOST_AVERAGED_RUNS, affordable) if uncertain else 1
+        self.rows = max(fewest, more)  # the same for any number of runs beyond
 
     def of_slice(self, tables: Tables, first: int, count: int) -> Floats | None:
         """Conditional chances (goal, run) of a slice's runs; None where they are not wanted."""
@@ -141,23 +143,11 @@ def _is_countable(blueprint: Blueprint, metric: str) -> bool:
 
 def _after(blueprint: Blueprint, stage: str) -> set[str]:
     """The stages that an item of a stage can enter later."""
-    ways: Mapping[str, Iterable[str]] = _ways(blueprint)
-    seen: set[str] = set()
-    waiting = list(ways.get(stage, ()))
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting.extend(ways.get(name, ()))
-    return seen
-
-
-def _ways(blueprint: Blueprint) -> dict[str, list[str]]:
     targets = blueprint.layout.targets
     ways: dict[str, list[str]] = {}
     for way in blueprint.layout.ways:
         ways.setdefault(targets[way.source], []).append(targets[way.target])
-    return ways
+    return reachable(ways, ways.get(stage, ()))
 
 
 def _steps(blueprint: Blueprint, goal: Goal) -> float:

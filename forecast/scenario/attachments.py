@@ -14,10 +14,9 @@ from typing import NoReturn
 
 from forecast.scenario.errors import Fault, listed, shown
 from forecast.scenario.forms import Door, offer
-from forecast.scenario.nodes import MAX_NODES, Items, Node, Place, Table, Text
-from forecast.scenario.paths import FROM_COMMAND, dump
+from forecast.scenario.nodes import Items, Node, Place, Table, Text
+from forecast.scenario.paths import FROM_COMMAND
 from forecast.scenario.quantities import QuantityFault, duration_days, number
-from forecast.scenario.source import MAX_BYTES
 
 MOST_ROWS = 100_000
 KEYS = ("file", "column", "unit")
@@ -44,8 +43,6 @@ def attach(document: Table, door: Door) -> Table:
     """
     changed = _attached(document, door)
     assert isinstance(changed, Table)
-    if changed is not document and not door.faults:
-        _check_still_readable(document, changed, door)
     return changed
 
 
@@ -140,15 +137,11 @@ def _path(file: Text) -> Path:
     folder = Path() if beside.startswith(FROM_COMMAND) else Path(beside).parent
     path = folder / file
     must = "a CSV file"
-    if path.is_dir():
+    if os.path.isdir(path):
         _refuse(file.place, f"the folder {shown(file)}", must, "Name a file inside it.")
-    try:
-        there = path.is_file()
-    except ValueError:
-        there = False
-    if not there:
+    if not os.path.isfile(path):  # or in a folder that may not be read
         where = os.path.abspath(folder)
-        mend = f"Check the name; it is looked for in {where}."
+        mend = f"Check its name and your right to read it; it is looked for in {where}."
         _refuse(file.place, shown(file), "a file that exists", mend)
     return path
 
@@ -216,18 +209,3 @@ def _is_number(text: str) -> bool:
     except QuantityFault:
         return False
     return True
-
-
-def _check_still_readable(document: Table, changed: Table, door: Door) -> None:
-    """The text with the columns in it must be a file that can be read again."""
-    size, values = len(dump(changed).encode()), _count(changed)
-    if size > MAX_BYTES or values > MAX_NODES:
-        got = f"{values:,} values in {size:,} bytes with the columns of all files"
-        must = f"at most {MAX_NODES:,} values and {MAX_BYTES:,} bytes"
-        door.fault(document.place, got, must, "Take samples of the columns.")
-
-
-def _count(node: Node) -> int:
-    if isinstance(node, Table):
-        return 1 + len(node) + sum(map(_count, node.values()))
-    return 1 + sum(map(_count, node)) if isinstance(node, Items) else 1

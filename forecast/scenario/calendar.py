@@ -62,6 +62,14 @@ class Calendar:
             return 0.0
         return (self.start.day - 1) / days_in_month(self.start.year, self.start.month)
 
+    @property
+    def years(self) -> dict[str, tuple[int, ...]]:
+        """The fiscal years that the horizon meets, each with the indices of its quarters."""
+        years: dict[str, tuple[int, ...]] = {}
+        for i, label in enumerate(self.quarters):
+            years[label[:4]] = (*years.get(label[:4], ()), i)
+        return years
+
     def days(self) -> NDArray[np.int64]:
         """All simulated days as ordinals, shape (day,)."""
         return np.arange(self.edges[0], self.edges[-1], dtype=np.int64)
@@ -99,11 +107,6 @@ class Calendar:
         if self.unit == "month" and per in MONTHS_IN:
             return np.arange(self.periods + 1) / MONTHS_IN[per]
         return (np.array(self.edges) - self.edges[0]) / DAYS_IN[per]
-
-    def period_label(self, period: int) -> str:
-        """Name a period: ``2027-03`` for a month, its first day otherwise."""
-        day = dt.date.fromordinal(self.edges[period])
-        return f"{day:%Y-%m}" if self.unit == "month" else day.isoformat()
 
 
 def build_calendar(

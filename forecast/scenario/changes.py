@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from forecast.scenario.errors import ScenarioError, listed, shown
+from forecast.scenario.facts import table_at
 from forecast.scenario.forms import BROKEN, Door, is_whole, offer
 from forecast.scenario.language import ChangeText
 from forecast.scenario.model import Change
-from forecast.scenario.nodes import Items, Node, Place, Table
-from forecast.scenario.overrides import CHANGING
+from forecast.scenario.nodes import Items, Node, Place, Table, Text
+from forecast.scenario.overrides import CHANGING, SECTIONS
 from forecast.scenario.paths import overlay, written
 
 NAMING = ("channels", "segments", "journey", "products")
+STANDING = "a path of what stands in the file"
 
 
 def versions_of(
@@ -73,19 +75,26 @@ def _changed(table: Table, path: str, value: Node, place: Place, door: Door) -> 
         mend = near or f"Take {section} out of set: it holds for the whole scenario."
         door.fault(place, f"the path {shown(path)}", must, mend)
         return table
+    if section in NAMING and not isinstance(table.get(section), Table):
+        # One that must be there, or that is no mapping, is refused where it stands.
+        if section not in table and not SECTIONS[section].required:
+            mend = f"Add {section}: to the file first; a change sets what stands there."
+            door.fault(place, f"{section} that the file does not have", STANDING, mend)
+        return table
     try:
         changed = overlay(table, path, value, place)
     except ScenarioError as error:
         door.faults.extend(error.faults)
         return table
-    return changed if _same_names(table, changed, section, place, door) else table
+    fine = _same_names(table, changed, section, place, door)
+    return changed if fine and _same_entries(table, changed, place, door) else table
 
 
 def _same_names(before: Table, after: Table, section: str, place: Place, door: Door) -> bool:
     """Refuse to add or drop channels, segments, stages and products on the way."""
-    old, new = before.get(section), after.get(section)
-    if section not in NAMING or not isinstance(old, Table):
+    if section not in NAMING:
         return True
+    old, new = table_at(before, section), after.get(section)
     wrong = set(old) ^ set(new if isinstance(new, Table) else ())
     if not wrong:
         return True
@@ -97,3 +106,28 @@ def _same_names(before: Table, after: Table, section: str, place: Place, door: D
     else:
         door.fault(place, f"the unknown name {shown(name)}", must, offer(name, old))
     return False
+
+
+def _same_entries(before: Table, after: Table, place: Place, door: Door) -> bool:
+    """Refuse to let leads enter elsewhere on the way: where they do holds from the start."""
+    old, new = _entries(before), _entries(after)
+    for channel, stage in old.items():
+        if new.get(channel, stage) != stage:
+            must = f"a change that leaves the leads of {channel} entering at {written(stage)}"
+            mend = "Add a channel with leads of 0 for those that enter elsewhere, and change both."
+            door.fault(place, f"another stage where the leads of {channel} enter", must, mend)
+            return False
+    return True
+
+
+def _entries(document: Table) -> dict[str, Node]:
+    """The stage where each channel's leads enter, as it is written."""
+    journey, channels = document.get("journey"), document.get("channels")
+    if not isinstance(journey, Table) or not journey or not isinstance(channels, Table):
+        return {}
+    first = Text(next(iter(journey)))
+    return {
+        name: channel.get("enters", first)
+        for name, channel in channels.items()
+        if isinstance(channel, Table)
+    }

@@ -37,6 +37,7 @@ from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 MOST_LEADS_PER_PERIOD = 1e12
 MOST_CELLS = 20_000_000
 ROUNDING = 1e-9
+FEWEST_DAYS = {"day": 1, "week": 7, "month": 28, "quarter": 89, "year": 365}
 
 
 def check_version(document: Table, version: Assumptions, scenario: Scenario, door: Door) -> None:
@@ -289,5 +290,5 @@ def _most_leads(channel: Channel, calendar: Calendar) -> float:
     with np.errstate(over="ignore"):
         grown = float(np.power(1.0 + max(0.0, high(channel.growth.amount, 1e-9)), elapsed))
     figures = [high(f, 1e-9) for f in channel.leads.figures]
-    share = calendar.period_days / {"day": 1, "week": 7, "month": 28}.get(channel.leads.per, 89)
+    share = calendar.period_days / FEWEST_DAYS[channel.leads.per]
     return max(figures) * max(share, 1.0 / 365) * factor * grown

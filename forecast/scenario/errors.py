@@ -43,6 +43,7 @@ class ScenarioError(Exception):
     1
     """
 
+    exit_code = 2  # of the command that it ends: bad input
     faults: tuple[Fault, ...]
 
     def __init__(self, faults: Iterable[Fault]) -> None:

@@ -1,8 +1,11 @@
-"""Facts about a scenario's parts that checks, closed forms and plans share."""
+"""Facts about a scenario's parts, number by number, that checks and descriptions share.
+
+Plans work out eventual conversions for whole columns of draws: see ``engine.tables``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -37,6 +40,22 @@ def low(number: Number, chance: float) -> float:
     if isinstance(number, Uncertain):
         return float(number.family.ppf(np.array([chance]))[0])
     return number
+
+
+def reachable(ways: Mapping[str, Iterable[str]], start: Iterable[str]) -> set[str]:
+    """All that the ways lead to from a start, which is itself reached.
+
+    >>> sorted(reachable({"a": ["b"], "b": ["a", "c"], "d": ["a"]}, ["b"]))
+    ['a', 'b', 'c']
+    """
+    seen: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting.extend(ways.get(name, ()))
+    return seen
 
 
 def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:

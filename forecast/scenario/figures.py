@@ -15,8 +15,8 @@ from forecast.scenario.errors import did_you_mean, listed, shown
 from forecast.scenario.families import FamilyFault
 from forecast.scenario.families.base import Family
 from forecast.scenario.families.checks import say
-from forecast.scenario.families.periods import build_periods
-from forecast.scenario.families.ways import EXAMPLES, ORDERED
+from forecast.scenario.families.parameter_sets import EXAMPLES, PARAMETER_SETS
+from forecast.scenario.families.periods import MOST_PERIODS, build_periods
 from forecast.scenario.forms import (
     BROKEN,
     DURATION_SHAPE,
@@ -33,7 +33,7 @@ from forecast.scenario.model import Rate, Uncertain, Variable
 from forecast.scenario.nodes import Items, Node, Place, Table, Text
 
 LISTED = ("values", "empirical")
-CENTRES = ("mean", "median", "value")
+CENTRES = ("mean", "median", "value")  # of a lag or size: may be uncertain themselves
 RATIOS = ("cv", "shape")
 HARDLY_EVER = 1e-9
 MOST = 1e12  # more of anything is a slip of the pen, and would lose whole items to rounding
@@ -229,12 +229,12 @@ def _read_parameters(name: str, body: Node, parse: Any, door: Door) -> Any:
         value = _read_text(body, parse, door)
         return value if value is BROKEN else {"value": value}
     if not isinstance(body, Table):
-        must = f"the parameters of {name}: {'; '.join(listed(way) for way in ORDERED[name])}"
+        must = f"the parameters of {name}: {'; '.join(listed(way) for way in PARAMETER_SETS[name])}"
         return door.fault(
             body.place, describe(body), must, _in_unit(f"Write {EXAMPLES[name]}.", parse)
         )
     parsers = {"value": parse, "share": quantities.number, "plain": quantities.number}
-    known = sorted(set().union(*families.WAYS[name], families.OPTIONAL.get(name, ())))
+    known = sorted(set().union(*families.PARAMETER_SETS[name], families.OPTIONAL.get(name, ())))
     values: dict[str, Any] = {}
     for key, child in body.items():
         if key not in known:
@@ -283,8 +283,9 @@ def read_periods(body: Node, door: Door) -> Any:
     pairs = []
     for key, child in body.items():
         count = _read_text(Text(key, body.place_of(key)), quantities.whole, door)
-        if count is not BROKEN and not 0 <= count <= 10_000:
-            count = door.fault(body.place_of(key), key, "between 0 and 10,000 periods", mend)
+        if count is not BROKEN and not 0 <= count <= MOST_PERIODS:
+            must = f"between 0 and {MOST_PERIODS:,} periods"
+            count = door.fault(body.place_of(key), key, must, mend)
         pairs.append((count, _read_text(child, quantities.number, door)))
     if any(BROKEN in pair for pair in pairs):
         return BROKEN
@@ -382,6 +383,6 @@ class RateForm:
 
 def per_unit() -> Leaf:
     """The unit after ``per``."""
-    units = ["day", "week", "month", "quarter", "year"]
+    units = list(quantities.UNITS)
     must = f"one of {listed(units, 'or')}"
     return Leaf(quantities.per_unit, must, "Write per: month.", {"enum": units})

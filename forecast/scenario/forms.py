@@ -39,7 +39,7 @@ class Door:
 
     def fault(self, place: Place, got: str, must: str, mend: str) -> Any:
         """Record a fault; gives ``BROKEN``, so that a form can return it."""
-        self.faults.append(Fault(place.file, place.line, place.path or "(file)", got, must, mend))
+        self.faults.append(place.fault(got, must, mend))
         return BROKEN
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.scenario.errors import listed, shown
-from forecast.scenario.facts import RARE, eventual, high, low, stage_node, table_at
+from forecast.scenario.facts import RARE, eventual, high, low, reachable, stage_node, table_at
 from forecast.scenario.forms import Door, is_whole, offer
 from forecast.scenario.model import LOST, WON, Assumptions, Group, Journey, Number, centre
 from forecast.scenario.nodes import Table
@@ -37,7 +37,8 @@ def check_graph(
         if not _check_targets(document, group, journey, door):
             whole = False
             continue
-        found = _reach(journey, key[1])
+        ways = {stage: body.transitions for stage, body in journey.items()}
+        found = reachable(ways, [key[1]])
         reached |= found
         if WON not in found:
             _no_way_to_won(document, group, key[1], door)
@@ -68,17 +69,6 @@ def _check_targets(document: Table, group: Group, journey: Journey, door: Door) 
     return fine
 
 
-def _reach(journey: Journey, start: str) -> set[str]:
-    seen: set[str] = set()
-    waiting = [start]
-    while waiting:
-        stage = waiting.pop()
-        if stage not in seen:
-            seen.add(stage)
-            waiting.extend(journey[stage].transitions if stage in journey else ())
-    return seen
-
-
 def _no_way_to_won(document: Table, group: Group, start: str, door: Door) -> None:
     must = f"a journey that leads to won from {start}, where the leads of {group[0]} enter"
     mend = "Add a way to it, for example won: {conversion: 30%, lag: 3 months}."
@@ -99,13 +89,14 @@ def _check_drains(document: Table, group: Group, journey: Journey, door: Door) -
 
     It must drain with the figures as expected, and when all of them are very low or very high.
     """
+    stages = list(journey)
     for matrix in _gains(journey):
-        for loop in _loops(matrix):
-            gain = _radius(matrix[np.ix_(loop, loop)])
+        for loop in _loops(matrix, stages):
+            within = [stages.index(stage) for stage in loop]
+            gain = _radius(matrix[np.ix_(within, within)])
             if gain > FULLEST_GAIN:
-                names = [list(journey)[i] for i in loop]
-                place = stage_node(document, group, names[0]).place
-                got = f"a loop through {listed(names)} that keeps {gain * 100:.6g}% at every step"
+                place = stage_node(document, group, loop[0]).place
+                got = f"a loop through {listed(loop)} that keeps {gain * 100:.6g}% at every step"
                 must = f"a loop that drains, keeping {FULLEST_GAIN * 100:g}% at most"
                 mend = "Lower a conversion of the loop, so that more items end as won or lost."
                 door.fault(place, got, must, mend)
@@ -133,15 +124,17 @@ def _gains(journey: Journey) -> Iterator[Matrix]:
         yield np.nan_to_num(matrix)
 
 
-def _loops(matrix: Matrix) -> Iterator[list[int]]:
+def _loops(matrix: Matrix, stages: list[str]) -> Iterator[list[str]]:
     """Sets of stages that all lead to one another."""
-    reach = matrix > 0
-    for k in range(len(reach)):
-        reach = reach | (reach[:, [k]] & reach[[k], :])
-    seen: set[int] = set()
-    for i in range(len(reach)):
-        if reach[i, i] and i not in seen:
-            loop = [int(j) for j in np.flatnonzero(reach[i] & reach[:, i])]
+    ways = {
+        a: [b for b, x in zip(stages, matrix[i], strict=True) if x > 0]
+        for i, a in enumerate(stages)
+    }
+    after = {stage: reachable(ways, ways[stage]) for stage in stages}
+    seen: set[str] = set()
+    for stage in stages:
+        if stage in after[stage] and stage not in seen:
+            loop = [each for each in stages if each in after[stage] and stage in after[each]]
             seen.update(loop)
             yield loop
 

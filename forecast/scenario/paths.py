@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from forecast.scenario.nodes import (
 MAX_CHAIN = 10
 EXTENDING_KEYS = ("extends", "set", "name")
 FROM_COMMAND = "--set"
+LINE_CHARS = 88  # of a list in brackets
 
 
 def overlay(table: Table, path: str, value: Node, at: Place) -> Table:
@@ -236,10 +238,11 @@ def written(node: Node) -> str:
 def dump(table: Table) -> str:
     """Write a document as YAML that reads back to equal content, in the order of its keys.
 
-    >>> print(dump(Table({"a": Items([Text("1"), Text("x: y")])})), end="")
+    >>> print(dump(Table({"a": Items([Text("1"), Text("x: y")]), "b": Items([Text("2")])})), end="")
     a:
       - 1
       - "x: y"
+    b: [2]
     """
     return "".join(f"{line}\n" for line in _lines(table)) if table else "{}\n"
 
@@ -260,6 +263,12 @@ def _below(head: str, value: Node, dash: bool) -> Iterator[str]:
         flat = "{}" if isinstance(value, Table) else "[]" if isinstance(value, Items) else "~"
         yield f"{head} {_scalar(value, value.quoted) if isinstance(value, Text) else flat}"
         return
+    flat_items = _flat(value) if isinstance(value, Items) else None
+    if flat_items is not None:
+        first, *more = _wrapped(flat_items)
+        yield f"{head} {first}"
+        yield from (f"  {line}" for line in more)
+        return
     lines = _lines(value)
     # A list's item begins behind its dash, as a person would write it.
     yield f"{head} {next(lines)}" if dash else head
@@ -267,6 +276,30 @@ def _below(head: str, value: Node, dash: bool) -> Iterator[str]:
         yield f"  {line}"
 
 
+def _flat(items: Items) -> list[str] | None:
+    """The texts of a list that may stand between brackets; None where one of them may not."""
+    if all(
+        isinstance(item, Text) and _SIMPLE.fullmatch(item) and _scalar(item, item.quoted) == item
+        for item in items
+    ):
+        return [str(item) for item in items]
+    return None
+
+
+def _wrapped(texts: list[str]) -> Iterator[str]:
+    """Write a list in brackets, as much on each line as it holds."""
+    line = "["
+    for index, text in enumerate(texts):
+        piece = text + ("," if index + 1 < len(texts) else "]")
+        if len(line) > 1 and len(line) + len(piece) >= LINE_CHARS:
+            yield line
+            line = piece
+        else:
+            line = f"{line} {piece}" if len(line) > 1 else f"{line}{piece}"
+    yield line
+
+
+_SIMPLE = re.compile(r"[\w.+-][\w.+% -]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _FIRST = frozenset("-?:,[]{}#&*!|>'\"%@`")
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from decimal import Decimal
 
+from forecast.scenario.calendar import DAYS_IN
 from forecast.scenario.errors import did_you_mean, nearest, shown, visible
 from forecast.scenario.mends import day_mend, number_mend
 from forecast.scenario.source import FORBIDDEN
@@ -16,15 +17,7 @@ from forecast.scenario.source import FORBIDDEN
 MAX_CHARS = 400
 MAX_NAME_CHARS = 80
 FIRST_YEAR, LAST_YEAR = 1900, 2200
-DAYS_PER_MONTH = 365.25 / 12
-UNIT_DAYS = {
-    "day": 1.0,
-    "week": 7.0,
-    "month": DAYS_PER_MONTH,
-    "quarter": 3 * DAYS_PER_MONTH,
-    "year": 365.25,
-}
-UNITS = tuple(UNIT_DAYS)
+UNITS = tuple(DAYS_IN)
 MONTHS = tuple(each.lower() for each in calendar.month_name if each)
 
 _EXPONENTS = {"": 0, "%": -2, "k": 3, "K": 3, "M": 6, "B": 9}
@@ -109,7 +102,7 @@ def duration_days(text: str) -> float:
     42.0
     """
     amount, unit = span(text)
-    return amount * UNIT_DAYS[unit]
+    return amount * DAYS_IN[unit]
 
 
 def span(text: str) -> tuple[float, str]:
@@ -154,7 +147,7 @@ def _amount(digits: str, text: str, must: str) -> float:
 def _unit(written: str, text: str, digits: str) -> str:
     """Read a unit of time, in the singular or plural."""
     word = written.lower()
-    if word.removesuffix("s") in UNIT_DAYS:
+    if word.removesuffix("s") in DAYS_IN:
         return word.removesuffix("s")
     if word.rstrip("s.") in _SHORT:
         mend = f"Write the unit out: {digits} {_SHORT[word.rstrip('s.')]}s."
@@ -199,12 +192,12 @@ def per_unit(text: str) -> str:
     'month'
     """
     word = text.strip()
-    if word in UNIT_DAYS:
+    if word in DAYS_IN:
         return word
     lower = word.lower()
     one = lower.removesuffix("ly") if lower != "daily" else "day"
     one = _SHORT.get(one, one.removesuffix("s"))
-    mend = f"Write {one}." if one in UNIT_DAYS else did_you_mean(word, UNITS)
+    mend = f"Write {one}." if one in DAYS_IN else did_you_mean(word, UNITS)
     raise QuantityFault(shown(text), "day, week, month, quarter or year", mend)
 
 

@@ -12,9 +12,12 @@ from forecast.scenario.errors import ScenarioError
 from forecast.scenario.forms import BROKEN, Door
 from forecast.scenario.language import FILE, Overridden
 from forecast.scenario.model import EVERYTHING, Assumptions, Group, Scenario
-from forecast.scenario.nodes import Table
+from forecast.scenario.nodes import MAX_NODES, Items, Node, Table
 from forecast.scenario.overrides import CHANGING, SECTIONS, merged
 from forecast.scenario.paths import dump, read_document
+from forecast.scenario.source import MAX_BYTES, WHOLE
+
+SHORTER = "Take samples of the columns and of long lists."
 
 
 def read_scenario(path: str | Path, set: Mapping[str, str] | None = None) -> Scenario:
@@ -33,12 +36,13 @@ def build_scenario(document: Table) -> Scenario:
     """Make a ``Scenario`` of a document; raises ``ScenarioError``."""
     door = Door()
     document = attach(document, door)
+    _check_values(document, door)
     _raise(door)
     values = FILE.read(document, door).values
     calendar = timing.read_calendar(document, values, door)
     if calendar is not BROKEN:
         checks.check_size(document, calendar, door)
-        _raise(door, only="(file)")
+        _raise(door, only=WHOLE)
     dated = list(changes.versions_of(document, values, calendar, door))
     reading = _Reading(values, document, door)
     versions = [reading.version(doc, since) for doc, since in dated]
@@ -55,13 +59,38 @@ def build_scenario(document: Table) -> Scenario:
         changes=changes.as_written(values),
         goals=timing.read_goals(document, values, calendar, door),
         correlations=values["correlation"],
-        text="" if door.faults else dump(document),  # which takes long, and is then for nothing
+        text="" if door.faults else _text_of(document, door),  # which takes long
     )
     for (doc, _), version in zip(dated, versions, strict=True):
         checks.check_version(doc, version, scenario, door)
     checks.check_whole(document, scenario, door)
     _raise(door)
     return scenario
+
+
+def _check_values(document: Table, door: Door) -> None:
+    """Refuse more values than can be read again, before the time of reading them is spent."""
+    values = _count(document)
+    if values > MAX_NODES:
+        got = f"{values:,} values with the columns of all files"
+        door.fault(document.place, got, f"at most {MAX_NODES:,}", SHORTER)
+
+
+def _count(node: Node) -> int:
+    """How many values the reader of a file would count, keys included."""
+    if isinstance(node, Table):
+        return 1 + len(node) + sum(map(_count, node.values()))
+    return 1 + sum(map(_count, node)) if isinstance(node, Items) else 1
+
+
+def _text_of(document: Table, door: Door) -> str:
+    """Write the document down; refuse one whose text could not be read again."""
+    text = dump(document)
+    size = len(text.encode())
+    if size > MAX_BYTES:
+        got = f"{size:,} bytes of text with the columns of all files"
+        door.fault(document.place, got, f"at most {MAX_BYTES:,}", SHORTER)
+    return text
 
 
 def _raise(door: Door, only: str | None = None) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from forecast.scenario import families
-from forecast.scenario.families.ways import ORDERED
+from forecast.scenario.families.parameter_sets import PARAMETER_SETS
+from forecast.scenario.figures import CENTRES
 from forecast.scenario.forms import DURATION_SHAPE, NUMBER_SHAPE, Schema
 from forecast.scenario.language import FILE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-CENTRES = ("mean", "median", "value")  # of a lag or size: may be uncertain themselves
 
 
 def json_schema() -> Schema:
@@ -63,10 +63,10 @@ def _lag() -> Schema:
 
 
 def _distribution(value: Any, nested: str | None = None, units: bool = False) -> Schema:
-    """One key, the distribution's name, with its parameters; see ``families.WAYS``."""
+    """One key, the distribution's name, with its parameters; see ``families.PARAMETER_SETS``."""
     bodies: dict[str, Schema] = {
         name: {"anyOf": [_way(name, way, value, nested) for way in ways]}
-        for name, ways in ORDERED.items()
+        for name, ways in PARAMETER_SETS.items()
         if ways
     }
     fixed = [dict(value), *bodies["fixed"]["anyOf"]]

@@ -13,7 +13,7 @@ import yaml
 
 from forecast.scenario.errors import Fault, ScenarioError, visible
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 4_000_000  # room for the text of a scenario with the columns of its files in it
 WHOLE = "(file)"
 
 # Controls, line separators, marks that turn the reading direction, surrogates and byte-order marks.
@@ -99,7 +99,7 @@ class _Wrong:
     """Translate one kind of the parser's complaints, of libyaml and of pure Python alike."""
 
     pattern: str
-    got: str
+    got: str  # a format with {char} and {start} (a line)
     must: str
     mend: str
     at_start: bool = False  # the mistake stands where the parser began, not where it gave up
@@ -135,8 +135,8 @@ _SYNTAX = (
     _Wrong(
         r"expected ',' or '\}'",
         "a mapping opened with {{ on line {start} and neither continued nor closed",
-        "keys and values with commas between them and }} at the end",
-        "Write the comma or the }} that is missing.",
+        "keys and values with commas between them and } at the end",
+        "Write the comma or the } that is missing.",
     ),
     _Wrong(
         "quoted scalar.*(end of stream|document)",
@@ -220,5 +220,4 @@ def syntax_fault(text: str, file: str, error: yaml.MarkedYAMLError) -> Fault:
     got = wrong.got.format(
         char="a tab" if char == "\t" else char or "an end", start=line_of(start) + 1
     )
-    must, mend = wrong.must.replace("}}", "}"), wrong.mend.replace("}}", "}")
-    return Fault(file, line_of(here) + 1, WHOLE, got, must, mend)
+    return Fault(file, line_of(here) + 1, WHOLE, got, wrong.must, wrong.mend)

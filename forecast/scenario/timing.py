@@ -14,7 +14,7 @@ from forecast.scenario.calendar import (
 from forecast.scenario.errors import listed, shown
 from forecast.scenario.forms import BROKEN, Door, is_whole, offer
 from forecast.scenario.language import GoalText
-from forecast.scenario.model import METRICS, Goal
+from forecast.scenario.model import METRICS, MONEY_METRICS, Goal
 from forecast.scenario.nodes import Node, Table
 
 
@@ -59,11 +59,11 @@ def _check_metric(goal: GoalText, document: Table, node: Any, door: Door) -> Non
     if goal.metric is BROKEN:
         return
     if goal.metric not in (*METRICS, *stages):
-        must = f"{listed(METRICS)}, or a stage of the journey"
+        must = f"{listed(METRICS, 'or')}, or a stage of the journey"
         mend = offer(goal.metric, (*METRICS, *stages))
         got = f"the unknown metric {shown(goal.metric)}"
-        door.fault(node["metric"].place, got, must.replace(" and ", " or "), mend)
-    if goal.metric in ("bookings", "revenue") and "products" not in document:
+        door.fault(node["metric"].place, got, must, mend)
+    if goal.metric in MONEY_METRICS and "products" not in document:
         mend = "Add products, such as products: {standard: {size: 25k}}."
         must = "deals, leads or a stage where no products are given"
         door.fault(node["metric"].place, goal.metric, must, mend)
@@ -79,14 +79,11 @@ def _quarters_of(
         door.fault(node.place, got, "one of every, quarter and year", mend)
         return {}
     singles: dict[str, tuple[int, ...]] = {label: (i,) for i, label in enumerate(calendar.quarters)}
-    years: dict[str, tuple[int, ...]] = {}
-    for i, label in enumerate(calendar.quarters):
-        years[label[:4]] = (*years.get(label[:4], ()), i)
     if goal.every is not None:
-        return singles if goal.every == "quarter" else years
+        return singles if goal.every == "quarter" else calendar.years
     if goal.quarter is not None:
         return _one_of(singles, f"{goal.quarter[0]}Q{goal.quarter[1]}", node["quarter"], door)
-    return _one_of(years, str(goal.year), node["year"], door)
+    return _one_of(calendar.years, str(goal.year), node["year"], door)
 
 
 def _one_of(

@@ -12,14 +12,20 @@ from forecast.scenario.families.build import build, build_empirical, build_value
 from forecast.scenario.families.listed import Empirical, Fixed, Listed, Values
 from forecast.scenario.families.lognormal import Lognormal
 from forecast.scenario.families.normal import Normal
+from forecast.scenario.families.parameter_sets import (
+    FAMILIES,
+    OPTIONAL,
+    PARAMETER_SETS,
+    Dimension,
+    dimension,
+)
 from forecast.scenario.families.periods import Periods, build_periods
 from forecast.scenario.families.positive import Gamma, Weibull
-from forecast.scenario.families.ways import FAMILIES, OPTIONAL, WAYS, Dimension, dimension
 
 __all__ = [
     "FAMILIES",
     "OPTIONAL",
-    "WAYS",
+    "PARAMETER_SETS",
     "Array",
     "Beta",
     "Code",

@@ -91,10 +91,6 @@ class Family(ABC):
         """∫ F(y) dy from -inf to x, that is E[max(x - X, 0)]."""
 
     @abstractmethod
-    def scaled(self, factor: float) -> Family:
-        """The distribution of factor · X."""
-
-    @abstractmethod
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         """The family's `Code` and its parameters, as the simulation kernel takes them."""
 
@@ -131,13 +127,6 @@ def as_array(x: Array) -> Array:
     with it get another last bit. A single number becomes an array of one.
     """
     return np.ascontiguousarray(x, dtype=np.float64)
-
-
-def positive_factor(factor: float) -> float:
-    """The factor of `Family.scaled`, checked."""
-    if not 0.0 < factor < float("inf"):
-        raise ValueError(f"a distribution can be scaled by a positive number only, not {factor}")
-    return factor
 
 
 def mills(d: Array) -> Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import sqrt
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from forecast.scenario.families.base import (
     Code,
     Family,
     as_array,
-    positive_factor,
     unit_only,
 )
 from forecast.scenario.families.density import beta_density
@@ -106,10 +105,6 @@ class Beta(Family):
             total += term * ((1.0 + k * (b / n)) / (a + 1.0 + k))
             term = term * x * ((n + k) / (a + 1.0 + k))
         return total
-
-    def scaled(self, factor: float) -> Self:
-        positive_factor(factor)
-        return replace(self, low=self.low * factor, high=self.high * factor)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.BETA), (self.alpha, self.beta, self.low, self.high)

@@ -13,7 +13,6 @@ from forecast.scenario.families.base import (
     Code,
     Family,
     as_array,
-    positive_factor,
     unit_only,
 )
 
@@ -60,10 +59,6 @@ class Uniform(Family):
         x, width = as_array(x), self.high - self.low
         inside = np.clip(x - self.low, 0.0, width)
         return inside * (inside / width) * 0.5 + np.maximum(x - self.high, 0.0)
-
-    def scaled(self, factor: float) -> Uniform:
-        positive_factor(factor)
-        return Uniform(self.low * factor, self.high * factor)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.UNIFORM), (self.low, self.high)
@@ -139,10 +134,6 @@ class Triangular(Family):
         total += right * (rise / width)
         total += right * (right / width) * (1.0 - right / (3.0 * fall or 1.0))
         return total + np.maximum(x - self.high, 0.0)
-
-    def scaled(self, factor: float) -> Triangular:
-        positive_factor(factor)
-        return Triangular(self.low * factor, self.mode * factor, self.high * factor)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.TRIANGULAR), (self.low, self.mode, self.high)

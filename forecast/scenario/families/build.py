@@ -13,11 +13,10 @@ from forecast.scenario.families.checks import (
     LARGEST,
     LEAST_N,
     SMALLEST,
-    check_name,
     check_number,
     check_order,
+    check_set,
     check_spread,
-    check_way,
     say,
 )
 from forecast.scenario.families.listed import Empirical, Fixed, Values
@@ -43,8 +42,7 @@ def build(name: str, parameters: Mapping[str, float]) -> Family:
     >>> build("lognormal", {"median": 20.0, "p90": 60.0}).name
     'lognormal'
     """
-    check_name(name)
-    check_way(name, parameters)
+    check_set(name, parameters)
     given = {key: check_number(name, key, value) for key, value in parameters.items()}
     check_order(given)
     return _BUILDERS[name](given)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 
+from forecast.scenario.errors import listed
 from forecast.scenario.families.base import FamilyFault
-from forecast.scenario.families.ways import EXAMPLES, FAMILIES, OPTIONAL, ORDERED
+from forecast.scenario.families.parameter_sets import EXAMPLES, OPTIONAL, PARAMETER_SETS
 
 LARGEST = 1e15
 SMALLEST = 1e-15
@@ -51,40 +52,18 @@ def say(number: float) -> str:
     return f"{number:.10g}"
 
 
-def and_list(names: Sequence[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def check_name(name: str) -> None:
-    """The family is known, and is one that takes parameters."""
-    if name not in FAMILIES:
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, FAMILIES, n=1)
-        mend = f"Did you mean {close[0]}?" if close else f"For example {EXAMPLES['lognormal']}."
-        raise FamilyFault(None, name, f"one of: {', '.join(FAMILIES)}", mend)
-    if not ORDERED[name]:
-        raise FamilyFault(
-            None,
-            f"parameters for {name}",
-            "a list" if name == "empirical" else "a list of values with chances",
-            f"Write {EXAMPLES[name]}.",
-        )
-
-
-def check_way(name: str, given: Mapping[str, float]) -> None:
-    """The parameters together are one of the ways to give the family."""
+def check_set(name: str, given: Mapping[str, float]) -> None:
+    """The parameters together are one of the sets that give the family."""
     wanted = set(given) - OPTIONAL[name]
-    if any(wanted == set(way) for way in ORDERED[name]):
+    if any(wanted == set(each) for each in PARAMETER_SETS[name]):
         return
-    ways = "; ".join(and_list(way) for way in ORDERED[name])
+    sets = "; ".join(listed(each) for each in PARAMETER_SETS[name])
     optional = "".join(f", and {extra} if you like" for extra in sorted(OPTIONAL[name]))
-    what = "one of these" if len(ORDERED[name]) > 1 else "these"
+    what = "one of these" if len(PARAMETER_SETS[name]) > 1 else "these"
     raise FamilyFault(
         None,
-        and_list([str(key) for key in given]) if given else "nothing",
-        (f"one of: {ways}" if len(ORDERED[name]) > 1 else ways) + optional,
+        listed(given) if given else "nothing",
+        (f"one of: {sets}" if len(PARAMETER_SETS[name]) > 1 else sets) + optional,
         f"Give {name} {what}, for example {EXAMPLES[name]}.",
     )
 
@@ -151,7 +130,7 @@ def check_spread(given: Mapping[str, float], cv: float) -> None:
     if LEAST_CV * (1.0 - 1e-9) <= cv <= MOST_CV * (1.0 + 1e-9):
         return
     wide = cv > MOST_CV
-    names = and_list(list(given))
+    names = listed(given)
     raise FamilyFault(
         None,
         f"{names} with a cv {'above' if wide else 'below'} {say(MOST_CV if wide else LEAST_CV)}",

@@ -15,7 +15,6 @@ from forecast.scenario.families.base import (
     Code,
     Family,
     as_array,
-    positive_factor,
     unit_only,
 )
 
@@ -56,9 +55,6 @@ class Fixed(Family):
 
     def integrated_cdf(self, x: Array) -> Array:
         return np.maximum(as_array(x) - self.value, 0.0)
-
-    def scaled(self, factor: float) -> Fixed:
-        return Fixed(self.value * positive_factor(factor))
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.FIXED), (self.value,)
@@ -106,13 +102,14 @@ class Listed(Family):
 
     @property
     def mean(self) -> float:
-        # Measured from the lowest value: a constant list has exactly that mean.
+        # Measured from the lowest value: a constant list has exactly that mean. No np.dot here
+        # or below: its last bits depend on the number of threads.
         low = self.low
-        return low + float(np.dot(self.chances, self.values - low))
+        return low + float((self.chances * (self.values - low)).sum())
 
     @property
     def sd(self) -> float:
-        return sqrt(float(np.dot(self.chances, (self.values - self.mean) ** 2)))
+        return sqrt(float((self.chances * (self.values - self.mean) ** 2).sum()))
 
     def cdf(self, x: Array) -> Array:
         steps = self._steps()
@@ -163,9 +160,6 @@ class Values(Listed):
         at = np.searchsorted(_normal_cuts(self), as_array(z), side="left")
         return self.values[at]
 
-    def scaled(self, factor: float) -> Values:
-        return Values((self.values * positive_factor(factor)).tobytes(), self.packed_chances)
-
 
 @dataclass(frozen=True, slots=True)
 class Empirical(Listed):
@@ -193,9 +187,6 @@ class Empirical(Listed):
         from scipy.special import ndtr
 
         return self.ppf(ndtr(as_array(z)))
-
-    def scaled(self, factor: float) -> Empirical:
-        return Empirical((np.frombuffer(self.packed) * positive_factor(factor)).tobytes())
 
 
 @lru_cache(maxsize=32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, expm1, inf, log, sqrt
+from math import exp, expm1, inf, sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -16,7 +16,6 @@ from forecast.scenario.families.base import (
     as_array,
     mills,
     normal_density,
-    positive_factor,
 )
 
 
@@ -81,10 +80,6 @@ class Lognormal(Family):
         above = np.where(over < 0.5, self.mean * np.expm1(np.minimum(over, 0.5)), x - self.mean)
         total: Array = above + np.maximum(x, 0.0) * normal_density(inner) * gap
         return total
-
-    def scaled(self, factor: float) -> Lognormal:
-        positive_factor(factor)
-        return Lognormal(self.mu + log(factor), self.sigma)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.LOGNORMAL), (self.mu, self.sigma)

@@ -15,7 +15,6 @@ from forecast.scenario.families.base import (
     as_array,
     mills,
     normal_density,
-    positive_factor,
 )
 
 
@@ -69,10 +68,6 @@ class Normal(Family):
         far = np.minimum(np.abs(d), 40.0)
         loss = normal_density(far) * np.maximum(1.0 - far * mills(-far), 0.0)
         return self.sigma * (np.maximum(d, 0.0) + loss)
-
-    def scaled(self, factor: float) -> Normal:
-        positive_factor(factor)
-        return Normal(self.mu * factor, self.sigma * factor)
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.NORMAL), (self.mu, self.sigma)

@@ -14,7 +14,6 @@ from forecast.scenario.families.base import (
     Code,
     Family,
     as_array,
-    positive_factor,
     unit_only,
 )
 from forecast.scenario.families.density import gamma_density
@@ -89,9 +88,6 @@ class Gamma(Family):
         total[small] = density[small] * series
         return self.scale * total
 
-    def scaled(self, factor: float) -> Gamma:
-        return Gamma(self.shape, self.scale * positive_factor(factor))
-
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.GAMMA), (self.shape, self.scale)
 
@@ -160,9 +156,6 @@ class Weibull(Family):
             apart = lgamma(1.0 + a) - np.log(x / self.scale)
         above = -x * np.expm1(np.minimum(apart, 700.0)) + self.mean * gammaincc(a, y)
         return np.where(y <= 4.0, x * np.exp(-small) * series, above)
-
-    def scaled(self, factor: float) -> Weibull:
-        return Weibull(self.shape, self.scale * positive_factor(factor))
 
     def kernel(self) -> tuple[int, tuple[float, ...]]:
         return int(Code.WEIBULL), (self.shape, self.scale)

@@ -7,7 +7,7 @@ from typing import Literal
 Dimension = Literal["value", "share", "plain"]
 
 # In the order in which they are offered when something else was given.
-ORDERED: dict[str, tuple[tuple[str, ...], ...]] = {
+PARAMETER_SETS: dict[str, tuple[tuple[str, ...], ...]] = {
     "fixed": (("value",),),
     "lognormal": (
         ("mean", "cv"),
@@ -41,15 +41,11 @@ ORDERED: dict[str, tuple[tuple[str, ...], ...]] = {
     "empirical": (),
 }
 
-FAMILIES: tuple[str, ...] = tuple(ORDERED)
+FAMILIES: tuple[str, ...] = tuple(PARAMETER_SETS)
 
-# What may be left out of a way, beside what must be there.
+# What may be left out of a set, beside what must be there.
 OPTIONAL: dict[str, frozenset[str]] = {
-    name: frozenset({"weight"} if name == "pert" else ()) for name in ORDERED
-}
-
-WAYS: dict[str, tuple[frozenset[str], ...]] = {
-    name: tuple(frozenset(way) for way in ways) for name, ways in ORDERED.items()
+    name: frozenset({"weight"} if name == "pert" else ()) for name in PARAMETER_SETS
 }
 
 EXAMPLES: dict[str, str] = {
@@ -77,7 +73,7 @@ def dimension(family: str, parameter: str) -> Dimension:
     >>> dimension("lognormal", "median"), dimension("gamma", "cv"), dimension("gamma", "shape")
     ('value', 'share', 'plain')
     """
-    known = {name for way in ORDERED[family] for name in way} | OPTIONAL[family]
+    known = {name for each in PARAMETER_SETS[family] for name in each} | OPTIONAL[family]
     if parameter not in known:
         raise KeyError(f"{family} has no parameter {parameter}")
     if parameter == "cv":
