@@ -133,7 +133,9 @@ def _verdict(goal: Document) -> str:
 def _notes(goals: Sequence[Document]) -> list[str]:
     """What the columns of the goals mean, where that needs saying."""
     sources = dict.fromkeys(g["exact_from"] for g in goals if g["exact_from"])
-    notes = [f"exact: {source}." for source in sources]
+    errors = [g["exact_standard_error"] for g in goals if g["exact_standard_error"]]
+    within = f" (± {chance(max(errors), 1)} or less)" if errors else ""
+    notes = [f"exact: {source}{within}." for source in sources]
     if any(goal["too_close"] for goal in goals):
         notes.append(
             "too close to say: within two errors of the wanted confidence; more --runs will tell."

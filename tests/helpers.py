@@ -82,9 +82,7 @@ def conditional_chances(given: Scenario, runs: int = 1, seed: int = 0) -> np.nda
     """Exact chances of all goals given each run's assumptions, shape (goal, run)."""
     blueprint, draws = make_blueprint(given), Draws(given, seed)
     exact = ExactChances(blueprint, bool(draws.names), runs)
-    found = exact.of_slice(blueprint.maker.tables(draws.draw(0, runs)), 0, runs)
-    assert found is not None
-    return found
+    return exact.conditional(blueprint.maker.tables(draws.draw(0, runs)), runs)
 
 
 def exact_chance(given: Scenario) -> float:

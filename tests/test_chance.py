@@ -302,14 +302,19 @@ def test_a_goal_that_would_take_too_long_is_left_out() -> None:
     assert list(exact.chances([]).values()) == [None]
 
 
-def test_the_average_is_over_the_first_runs_only() -> None:
+def test_the_average_is_over_all_runs() -> None:
     given = forecast.read_scenario(SCENARIOS / "lean-consulting-uncertain.yaml")
-    chances = conditional_chances(given, 3_000)[0]
-    (exact,) = forecast_run(given, runs=3_000, seed=0).exact.values()
+    for runs in (3_000, 25_000):
+        chances = conditional_chances(given, runs)[0]
+        (exact,) = forecast_run(given, runs=runs, seed=0).exact.values()
+        assert exact is not None
+        assert exact.probability == exactly(chances.mean())
+        assert exact.standard_error == pytest.approx(chances.std() / runs**0.5, rel=1e-6)
+        assert exact.how == f"average of {runs:,} runs' exact conditional chances"
+
+
+def test_a_closed_form_has_no_error() -> None:
+    given = forecast.read_scenario(SCENARIOS / "lean-consulting.yaml")
+    (exact,) = forecast_run(given, runs=5_000, seed=0).exact.values()
     assert exact is not None
-    assert exact.probability == exactly(chances.mean())
-    assert exact.how == "average of 3,000 runs' exact conditional chances"
-    (exact,) = forecast_run(given, runs=25_000, seed=0).exact.values()
-    assert exact is not None
-    assert exact.how == "average of 20,000 runs' exact conditional chances"
-    assert exact.probability == exactly(conditional_chances(given, 20_000)[0].mean())
+    assert (exact.how, exact.standard_error) == ("closed form", 0.0)

@@ -389,3 +389,27 @@ def test_every_example_has_its_own_name() -> None:
     names = [read_scenario(path).name for path in FILES]
     assert len(set(names)) == len(names)
     assert all(isinstance(read_nodes(path), Table) for path in FILES)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (500, "500"),
+        (0.5, "0.5"),
+        ([1, 2.5], "[1, 2.5]"),
+        ({"gamma": {"mean": 20, "cv": 0.2}}, "{gamma: {mean: 20, cv: 0.2}}"),
+    ],
+)
+def test_a_set_value_may_be_a_number_a_list_or_a_mapping(value, text) -> None:
+    path = SCENARIOS / "reference-r1.yaml"
+    where = "channels.web.leads"
+    given = {"mean": value, "per": "month", "then": "last"}
+    written = f"{{mean: {text}, per: month, then: last}}"
+    assert read_scenario(path, {where: given}).versions == (
+        read_scenario(path, {where: written}).versions
+    )
+
+
+def test_a_set_value_that_is_nothing_is_a_fault() -> None:
+    with pytest.raises(ScenarioError, match=r"--set:1: channels\.web\.leads\.mean: got "):
+        read_scenario(SCENARIOS / "reference-r1.yaml", {"channels.web.leads.mean": None})

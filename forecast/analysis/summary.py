@@ -171,6 +171,7 @@ def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> 
     probability, error = hits / outcome.runs, chance_error(hits, outcome.runs)
     exact = outcome.exact.get((goal, label))
     best = probability if exact is None else exact.probability
+    doubt = error if exact is None else exact.standard_error
     return {
         "metric": goal.metric,
         "quarter": label,
@@ -180,9 +181,10 @@ def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> 
         "probability": probability,
         "standard_error": error,
         "exact": None if exact is None else plain(exact.probability),
+        "exact_standard_error": None if exact is None else exact.standard_error,
         "exact_from": None if exact is None else exact.how,
         "reached": bool(best >= goal.confidence - SURE),
-        "too_close": exact is None and abs(probability - goal.confidence) < 2 * error,
+        "too_close": abs(best - goal.confidence) < 2 * doubt,
     }
 
 

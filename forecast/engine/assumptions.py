@@ -45,13 +45,15 @@ class Draws:
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.numbers = uncertain_numbers(scenario)
         self.names = tuple(self.numbers)
-        self._keys = {name: stream_key(seed, "assumption", name) for name in self.names}
-        self._matrix, self.together = correlation_matrix(scenario.correlations, self.numbers)
+        self._matrix, self.together = correlation_matrix(scenario.correlations)
         self._root = np.linalg.cholesky(self._matrix)
+        drawn = dict.fromkeys((*self.names, *self.together))
+        self.drawn = tuple(drawn)
+        self._keys = {name: stream_key(seed, "assumption", name) for name in drawn}
 
     def draw(self, first: int, runs: int) -> Values:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
-        return self.at_normals({name: self._normals(name, first, runs) for name in self.names})
+        return self.at_normals({name: self._normals(name, first, runs) for name in self._keys})
 
     def at_normals(self, normals: Mapping[str, Floats]) -> Values:
         """Give the values at independent standard normal points, shape (row,) by name."""
@@ -60,7 +62,9 @@ class Draws:
             weights = self._root[i, : i + 1]
             parts = [w * normals[n] for w, n in zip(weights, self.together, strict=False)]
             points[name] = np.ascontiguousarray(sum(parts[1:], parts[0]))
-        values = {self.numbers[n]: self.numbers[n].family.from_normal(points[n]) for n in points}
+        values = {
+            self.numbers[n]: self.numbers[n].family.from_normal(points[n]) for n in self.names
+        }
         return Values(values)
 
     def means(self) -> Values:

@@ -9,7 +9,8 @@ of each other; the goal's chance is a tail of their sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, inf
+from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,11 +23,16 @@ from forecast.engine.plan import Blueprint
 from forecast.scenario.facts import reachable
 from forecast.scenario.model import Goal
 
-FEWEST_AVERAGED_RUNS = 4_096  # quasi-random, they are worth some ten times as many
-MOST_AVERAGED_RUNS = 20_000
-STEPS_TO_SPEND = 1e9  # on more than the fewest, in steps of a nanosecond or so
-MOST_STEPS = 2e10  # work of one goal beyond which its exact chance is not computed
+MOST_STEPS = 2e11  # work of one goal beyond which its exact chance is not computed
 GoalSpan = tuple[Goal, str]  # a goal, and the label of the quarters it adds up
+
+
+class Moments(NamedTuple):
+    """Conditional chances of some runs, summed up by goal."""
+
+    rows: int
+    total: Floats  # (goal,)
+    squares: Floats  # (goal,)
 
 
 class ExactChances:
@@ -39,30 +45,43 @@ class ExactChances:
         self._found: dict[GoalSpan, Exact | None] = {
             (goal, label): None for goal, label, _ in goals
         }
-        steps = {g: _steps(blueprint, g) for g, _, _ in goals if _is_countable(blueprint, g.metric)}
-        fewest = min(runs, FEWEST_AVERAGED_RUNS) if uncertain else 1
-        self._wanted = [g for g in goals if steps.get(g[0], inf) * fewest <= MOST_STEPS]
-        affordable = int(STEPS_TO_SPEND / max(1.0, sum(steps[g] for g, _, _ in self._wanted)))
-        more = min(runs, MOST_AVERAGED_RUNS, affordable) if uncertain else 1
-        self.rows = max(fewest, more)  # the same for any number of runs beyond
+        rows = runs if uncertain else 1
+        self._wanted = [
+            (goal, label, quarters)
+            for goal, label, quarters in goals
+            if _is_countable(blueprint, goal.metric)
+            and _steps(blueprint, goal) * rows <= MOST_STEPS
+        ]
 
-    def of_slice(self, tables: Tables, first: int, count: int) -> Floats | None:
-        """Conditional chances (goal, run) of a slice's runs; None where they are not wanted."""
-        count = count if self._uncertain else 1
-        rows = min(count, self.rows - first)
-        if rows <= 0 or not self._wanted:
+    def of_slice(self, tables: Tables, first: int, count: int) -> Moments | None:
+        """Sum up the conditional chances of a slice's runs; None where they are not wanted.
+
+        Without uncertain assumptions all runs have the same chances, and the first stands for all.
+        """
+        if not self._wanted or (first > 0 and not self._uncertain):
             return None
-        return np.stack(_chances(self._blueprint, tables, self._wanted, count))[:, :rows]
+        rows = count if self._uncertain else 1
+        chances = self.conditional(tables, rows)
+        return Moments(rows, chances.sum(axis=1), np.square(chances).sum(axis=1))
 
-    def chances(self, parts: Sequence[Floats]) -> dict[GoalSpan, Exact | None]:
+    def conditional(self, tables: Tables, rows: int) -> Floats:
+        """The chances given each row's assumptions, shape (goal, row)."""
+        return np.stack(_chances(self._blueprint, tables, self._wanted, rows))
+
+    def chances(self, parts: Sequence[Moments]) -> dict[GoalSpan, Exact | None]:
         """Average the slices' conditional chances; None for a goal without a closed form."""
-        how = f"average of {self.rows:,} runs' exact conditional chances"
-        if parts:
-            means = np.concatenate(parts, axis=1).mean(axis=1)
-            for (goal, label, _), chance in zip(self._wanted, means, strict=True):
-                self._found[goal, label] = Exact(
-                    float(chance), how if self._uncertain else "closed form"
-                )
+        if not parts:
+            return self._found
+        rows = sum(part.rows for part in parts)
+        means = np.sum([part.total for part in parts], axis=0) / rows
+        squares = np.sum([part.squares for part in parts], axis=0) / rows
+        variances = np.maximum(squares - means**2, 0.0)
+        how = "closed form"
+        if self._uncertain:
+            how = f"average of {rows:,} runs' exact conditional chances"
+        for (goal, label, _), mean, variance in zip(self._wanted, means, variances, strict=True):
+            error = float(np.sqrt(variance / rows)) if self._uncertain else 0.0
+            self._found[goal, label] = Exact(float(mean), how, error)
         return self._found
 
 

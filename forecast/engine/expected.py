@@ -193,7 +193,7 @@ def _curved_by_channel(blueprint: Blueprint, draws: Draws) -> list[list[str]]:
     moving: list[set[str]] = [set() for _ in range(channels)]
     rng = np.random.default_rng(20_270_101)
     for _ in range(2):
-        others = {n: np.atleast_1d(rng.uniform(-1.3, 1.3)) for n in draws.names}
+        others = {n: np.atleast_1d(rng.uniform(-1.3, 1.3)) for n in draws.drawn}
         for name in draws.names:
             for c, (bends, moves) in enumerate(_bends(blueprint, draws, name, others)):
                 if bends:

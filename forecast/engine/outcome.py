@@ -31,10 +31,15 @@ class SelfCheck:
 
 @dataclass(frozen=True)
 class Exact:
-    """A goal's chance from a closed form, and in words what it is."""
+    """A goal's chance from a closed form, in words what it is, and its standard error.
+
+    The error is 0 but for an average over runs; there it is that of independent runs, which the
+    quasi-random assumptions stay well below.
+    """
 
     probability: float
     how: str  # "closed form", or "average of 10,000 runs' exact conditional chances"
+    standard_error: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.assumptions import Floats
-from forecast.engine.chance import ExactChances, GoalSpan
+from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.expected import Expectation, expectation
 from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Futures
@@ -82,10 +81,10 @@ def simulate_totals(
     """Simulate all runs slice by slice; keeps their totals and exact chances, writes the rest."""
     blueprint = simulator.blueprint
     totals: Totals = {}
-    chances: list[Floats] = []
+    chances: list[Moments] = []
     with opener as sink:
 
-        def one(first: int, count: int) -> tuple[Totals, Floats | None, Slice | None]:
+        def one(first: int, count: int) -> tuple[Totals, Moments | None, Slice | None]:
             futures = empty_futures(blueprint.scenario, count)
             assumptions, tables = simulator.into(first, futures)
             kept = Slice(first, futures, assumptions) if sink else None

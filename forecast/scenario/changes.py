@@ -26,13 +26,22 @@ def versions_of(
     current = document
     start = calendar.start if calendar is not BROKEN else BROKEN
     versions: dict[Any, Table] = {start: document}
+    taken: set[tuple[dt.date, str]] = set()
     for change, node in _in_order(document, values):
         if start is not BROKEN and change.since < start:
             must = f"{start}, the start, or a later day"
             mend = "Write the new figures where they stand; they hold from the start."
             door.fault(node["from"].place, str(change.since), must, mend)
             continue
+        if not change.set:
+            mend = "Write set: {channels.web.leads.mean: 150}, or remove the change."
+            door.fault(node["set"].place, "nothing to set", "paths with values", mend)
         for path, value in change.set.items():
+            if (change.since, path) in taken:
+                must = "each path once a day"
+                mend = "Keep the one that holds."
+                door.fault(change.set.place_of(path), f"{path} again", must, mend)
+            taken.add((change.since, path))
             current = _changed(current, path, value, change.set.place_of(path), door)
         # Changes of one day make one version.
         versions[change.since] = current

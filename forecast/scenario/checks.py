@@ -258,7 +258,7 @@ def _check_path(
 
 
 def _check_definite(document: Table, scenario: Scenario, door: Door) -> None:
-    matrix, together = correlation_matrix(scenario.correlations, uncertain_numbers(scenario))
+    matrix, together = correlation_matrix(scenario.correlations)
     if not together:
         return
     smallest = float(np.linalg.eigvalsh(matrix)[0])

@@ -17,6 +17,7 @@ from forecast.scenario.nodes import Items, Node, Nothing, Place, Table, Text
 from forecast.scenario.quantities import QuantityFault
 
 Schema = dict[str, Any]
+MOST_UNKNOWN = 50
 MOST_OFFERED = 25
 
 
@@ -210,14 +211,18 @@ class Record:
 
     def refuse_unknown(self, node: Table, door: Door) -> None:
         """Record a fault for each key that the record does not know."""
-        for name in node:
-            if name not in self.keys:
-                mend = offer(name, self.keys)
-                if isinstance(node[name], Nothing) and name[:1].isdigit():
-                    # What stands behind a comma in braces is a key of its own: {share: 0,3}.
-                    mend = "Write numbers without commas: 0.3 for 0,3 and 1_200 for 1,200."
-                must = f"a key of {self.what}"
-                door.fault(node.place_of(name), f"the unknown key {shown(name)}", must, mend)
+        unknown = [name for name in node if name not in self.keys]
+        if len(unknown) > MOST_UNKNOWN:
+            got, must = f"{len(unknown)} unknown keys", f"a key of {self.what}"
+            door.fault(node.place_of(unknown[0]), got, must, f"Remove {unknown[0]} and the others.")
+            return
+        for name in unknown:
+            mend = offer(name, self.keys)
+            if isinstance(node[name], Nothing) and name[:1].isdigit():
+                # What stands behind a comma in braces is a key of its own: {share: 0,3}.
+                mend = "Write numbers without commas: 0.3 for 0,3 and 1_200 for 1,200."
+            must = f"a key of {self.what}"
+            door.fault(node.place_of(name), f"the unknown key {shown(name)}", must, mend)
 
     def _value(self, name: str, node: Table, door: Door) -> Any:
         key = self.keys[name]

@@ -20,16 +20,29 @@ from forecast.scenario.source import MAX_BYTES, WHOLE
 SHORTER = "Take samples of the columns and of long lists."
 
 
-def read_scenario(path: str | Path, set: Mapping[str, str] | None = None) -> Scenario:
+def read_scenario(path: str | Path, set: Mapping[str, Any] | None = None) -> Scenario:
     """Read and check a scenario file.
 
-    ``set`` changes assumptions by their paths, as ``--set PATH=VALUE`` does.
+    ``set`` changes assumptions by their paths, as ``--set PATH=VALUE`` does; a value is text as
+    it would stand in the file, or a number, a list or a mapping.
     Raises ``ScenarioError`` with every fault of the file, each with its line.
 
     >>> read_scenario("scenarios/lean-consulting.yaml").name
     'Lean consulting'
     """
-    return build_scenario(read_document(Path(path), set or {}))
+    given = {str(key): _as_text(value) for key, value in (set or {}).items()}
+    return build_scenario(read_document(Path(path), given))
+
+
+def _as_text(value: Any) -> str:
+    """Write a value as it would stand in the file."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_as_text(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_as_text(each) for each in value) + "]"
+    return "null" if value is None else str(value)
 
 
 def build_scenario(document: Table) -> Scenario:

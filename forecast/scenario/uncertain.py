@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,17 +38,17 @@ def walk_uncertain(thing: Any) -> Iterator[Uncertain]:
 
 
 def correlation_matrix(
-    correlations: tuple[Correlation, ...], known: Container[str]
+    correlations: tuple[Correlation, ...],
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """The normal copula's correlations, 2 sin(pi r / 6) of the rank correlations, and the paths.
 
-    Those of something certain (not among ``known``) have no effect and are left out.
+    Something certain keeps its place: it has no effect on what is drawn, and what is correlated
+    with it is drawn as if it were uncertain.
     Source: Pearson (1907), for the Spearman correlation of a bivariate normal.
     """
-    held = [c for c in correlations if all(path in known for path in c.between)]
-    paths = tuple(dict.fromkeys(p for c in held for p in c.between))
+    paths = tuple(dict.fromkeys(p for c in correlations for p in c.between))
     matrix = np.eye(len(paths))
-    for c in held:
+    for c in correlations:
         i, j = (paths.index(p) for p in c.between)
         matrix[i, j] = matrix[j, i] = 2.0 * np.sin(np.pi * c.rank / 6.0)
     return matrix, paths
