@@ -74,7 +74,7 @@ def _estimates_of(blueprint: Blueprint, seed: int) -> Estimates:
         for _, quarters in goal.quarters
     ]
     return {
-        "exact": np.empty(0) if exact is None else exact.mean(axis=1),
+        "exact": np.empty(0) if exact is None else exact.total / exact.rows,
         "chance": np.mean(reached, axis=1),
         "deals": totals["deals"].mean(axis=0),
         "bookings": totals["bookings"].mean(axis=0),
