@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import floor, log10
 
-DAYS_PER_MONTH = 365.25 / 12
+from forecast.scenario.calendar import DAYS_PER_MONTH
+
 DAYS_PER_YEAR = 365.25
 _STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 NOTHING = "-"

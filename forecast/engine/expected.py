@@ -11,7 +11,7 @@ uncertain assumptions they are:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -118,21 +118,21 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 
 def average_over_runs(blueprint: Blueprint, draws: Draws, runs: int) -> Means:
     """Average the closed-form means over the assumptions drawn for the first runs."""
-    totals: list[Floats] = []
-    for first in range(0, runs, ROWS_AT_ONCE):
-        count = min(ROWS_AT_ONCE, runs - first)
-        part = flow_at(blueprint, draws.draw(first, count), count)
-        sums = [array.sum(axis=0, keepdims=True) for array in part]
-        totals = [a + b for a, b in zip(totals, sums, strict=True)] if totals else sums
-    return Means(*(total / runs for total in totals))
+    slices = [(n, min(ROWS_AT_ONCE, runs - n)) for n in range(0, runs, ROWS_AT_ONCE)]
+    return _integrate(blueprint, ((draws.draw(*s), np.full(s[1], 1.0 / runs)) for s in slices))
 
 
 def _over(blueprint: Blueprint, draws: Draws, names: Sequence[str], nodes: int) -> Means:
     """Integrate the means over some assumptions, the others at their means."""
     if not names:
         return flow_at(blueprint, draws.means(), 1)
+    return _integrate(blueprint, _grid(draws, names, nodes))
+
+
+def _integrate(blueprint: Blueprint, points: Iterable[tuple[Values, Floats]]) -> Means:
+    """Sum the means at rows of assumption values, each by its weight."""
     total: list[Floats] = []
-    for values, weights in _grid(draws, names, nodes):
+    for values, weights in points:
         part = flow_at(blueprint, values, len(weights))
         sums = [np.tensordot(weights, array, axes=1)[None] for array in part]
         total = [a + b for a, b in zip(total, sums, strict=True)] if total else sums

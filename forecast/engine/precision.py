@@ -12,7 +12,7 @@ from forecast.engine.simulate import bytes_per_run, ready
 from forecast.scenario.model import Scenario
 
 PILOT_RUNS = 4_000
-FEWEST_RUNS = 1_000
+FEWEST_PLANNED_RUNS = 1_000
 PILOT = 0x9E3779B9  # joins the seed of a pilot, so that its runs are independent of the forecast's
 
 
@@ -34,7 +34,7 @@ def runs_for_precision(scenario: Scenario, *, precision: float, seed: int) -> in
         for goal in scenario.goals
         for _, quarters in goal.quarters
     )
-    runs = max(FEWEST_RUNS, ceil(worst / precision**2))
+    runs = max(FEWEST_PLANNED_RUNS, ceil(worst / precision**2))
     if runs > MOST_RUNS:
         finest = (worst / MOST_RUNS) ** 0.5
         mend = f"Ask for {finest:.2%} or more."

@@ -17,7 +17,7 @@ from forecast.engine.kernel.samplers import deviance, stirling_error
 from forecast.engine.kernel.shapes import Floats
 
 LARGE = 1e200
-NEGLIGIBLE = 1e-19  # of n p_n, whose terms are summed to 1e-15 or so
+LEAST_TERM = 1e-19  # of n p_n, whose terms are summed to 1e-15 or so
 
 
 @jit(entry=True)
@@ -58,7 +58,7 @@ def below_random(target: int, means: Floats, shapes: Floats, work: Floats) -> fl
             for j in range(target):
                 h[j] += term
                 term *= ratio
-                if term < NEGLIGIBLE:
+                if term < LEAST_TERM:
                     break
     scale = log_zero  # p holds the chances divided by e**scale
     p[:] = 0.0
