@@ -19,7 +19,7 @@ from forecast.engine import assumptions
 from forecast.engine.chance import ExactChances
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.run import totals_of
-from forecast.engine.simulate import Simulator, empty_futures
+from forecast.engine.simulate import Simulator, empty_rows
 
 Floats = NDArray[np.float64]
 Estimates = dict[str, Floats]  # by kind: (seed, cell)
@@ -64,7 +64,7 @@ def estimates(blueprint: Blueprint) -> Estimates:
 
 
 def _estimates_of(blueprint: Blueprint, seed: int) -> Estimates:
-    futures = empty_futures(blueprint.scenario, RUNS)
+    futures = empty_rows(blueprint.scenario, RUNS)
     _, tables = Simulator(blueprint, seed).into(0, futures)
     exact = ExactChances(blueprint, True, RUNS).of_slice(tables, 0, RUNS)
     totals = totals_of(blueprint, futures)

@@ -1,8 +1,9 @@
-"""Measure and print comparisons: all, or some of speed, memory, start and accuracy.
+"""Measure and print comparisons: all, or some sections.
 
     python benchmarks/compare.py [SECTION ...] [--rounds N] [--write]
 
-``--write`` puts the tables into RESULTS.md, each between its two markers.
+``--write`` puts the tables into RESULTS.md, each between its two markers, and draws the pictures.
+Sections: speed, scaling, samplers, memory, start, accuracy.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import datetime as dt
 import os
 import platform
 import re
-import sys
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from pictures import Picture
 from tables import Table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-SECTIONS = ("speed", "memory", "start", "accuracy")
+SECTIONS = ("speed", "scaling", "samplers", "memory", "start", "accuracy")
 
 
 def main() -> None:
@@ -35,17 +36,21 @@ def main() -> None:
     if unknown or asked.rounds < 1:
         parser.error(f"sections are {', '.join(SECTIONS)}; rounds 1 or more")
     for name in asked.sections or SECTIONS:
-        text = section(name, asked.rounds)
+        where = machine()
+        parts = list(measured(name, asked.rounds))
+        text = "\n\n".join([where, *map(str, parts)])
         print(f"\n## {name}\n\n{text}", flush=True)
         if asked.write:
             RESULTS.write_text(replaced(RESULTS.read_text("utf-8"), name, text), "utf-8")
+            for part in parts:
+                if isinstance(part, Picture):
+                    part.save()
 
 
-def section(name: str, rounds: int) -> str:
-    """Measure a section: where and when, then its tables."""
-    where = machine()
-    measure: Callable[[int], Iterable[Table]] = import_module(name).tables
-    return "\n\n".join([where, *map(str, measure(rounds))])
+def measured(name: str, rounds: int) -> Iterable[Table | Picture]:
+    """Measure a section."""
+    measure: Callable[[int], Iterable[Table | Picture]] = import_module(name).tables
+    return measure(rounds)
 
 
 def replaced(text: str, name: str, measured: str) -> str:
@@ -82,4 +87,4 @@ def processor() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

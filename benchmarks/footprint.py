@@ -1,6 +1,7 @@
 """Measure the memory of this very process (Linux); ``memory.py`` starts it afresh each time.
 
     python benchmarks/footprint.py simulate RUNS        R1 into a dataset
+    python benchmarks/footprint.py stream RUNS          R1's outcome into a file
     python benchmarks/footprint.py forecast ARGUMENTS   the command itself
 
 The last line printed is a JSON object of bytes.
@@ -12,6 +13,7 @@ import contextlib
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +64,22 @@ def _bytes_of(futures: Dataset) -> int:
     return int(futures.nbytes - futures.revenue.nbytes * shared)
 
 
+def of_stream(runs: int) -> dict[str, int]:
+    """R1's deals, bookings and spend of so many runs, written slice by slice as they are made."""
+    from workloads import R1
+
+    from forecast.engine.plan import make_blueprint
+    from forecast.engine.run import simulate_totals
+    from forecast.engine.simulate import Simulator
+    from forecast.engine.store import open_sink
+
+    simulator = Simulator(make_blueprint(R1.scenario()), 0, "outcome")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outcome.nc"
+        simulate_totals(simulator, runs, None, open_sink(path, simulator, runs, 0), None)
+        return {"peak": status("VmHWM"), "file": path.stat().st_size}
+
+
 def of_command(arguments: list[str]) -> dict[str, int]:
     """The command with everything it imports; what it prints is dropped."""
     from forecast.cli import cli
@@ -75,6 +93,15 @@ def of_command(arguments: list[str]) -> dict[str, int]:
     return {"peak": status("VmHWM")}
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure what is asked for."""
     what, *rest = sys.argv[1:]
-    print(json.dumps(of_simulate(int(rest[0])) if what == "simulate" else of_command(rest)))
+    if what == "forecast":
+        found = of_command(rest)
+    else:
+        found = {"simulate": of_simulate, "stream": of_stream}[what](int(rest[0]))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -51,7 +51,8 @@ def lag_chances(mean: float, cv: float = 0.8, longest: int = 12) -> Floats:
         return 0.5 * erfc((centre - log(x)) / sqrt(2.0 * variance))
 
     edges = np.array([0.0] + [below(k + 0.5) for k in range(longest + 1)])
-    return np.diff(edges) / edges[-1]
+    chances: Floats = np.diff(edges) / edges[-1]
+    return chances
 
 
 LAGS = tuple(lag_chances(mean) for mean in (0.7, 1.2, 2.5))
@@ -106,16 +107,26 @@ def _sums_of_sizes(rng: np.random.Generator, deals: Counts) -> Floats:
     """Sum of as many lognormal sizes as there are deals, in each cell; channels come last."""
     number = deals.ravel()
     cells = np.flatnonzero(number)
-    ends = np.cumsum(number[cells])
-    sums = np.zeros(number.size)
+    parts = -(-number[cells] // BLOCK_DEALS)  # a cell with more deals is summed in parts
+    of_part = np.full(parts.sum(), BLOCK_DEALS)
+    of_part[np.cumsum(parts) - 1] = number[cells] - (parts - 1) * BLOCK_DEALS
+    sums = np.bincount(np.repeat(cells, parts), _sums(rng, of_part), minlength=number.size)
+    values: Floats = sums.reshape(deals.shape) * SIZES * exp(-(SIZE_SIGMA**2) / 2.0)
+    return values
+
+
+def _sums(rng: np.random.Generator, number: Counts) -> Floats:
+    """Sums of so many lognormals each, none of them 0 or more than ``BLOCK_DEALS``."""
+    ends = np.cumsum(number)
+    sums = np.zeros(len(number))
     done = 0
-    while done < len(cells):
+    while done < len(number):
         before = ends[done - 1] if done else 0
-        stop = max(done + 1, int(np.searchsorted(ends, before + BLOCK_DEALS, side="right")))
+        stop = int(np.searchsorted(ends, before + BLOCK_DEALS, side="right"))
         sizes = rng.standard_normal(int(ends[stop - 1] - before))
         sizes *= SIZE_SIGMA
         np.exp(sizes, out=sizes)
         starts = np.concatenate([[0], ends[done : stop - 1] - before])
-        sums[cells[done:stop]] = np.add.reduceat(sizes, starts)
+        sums[done:stop] = np.add.reduceat(sizes, starts)
         done = stop
-    return sums.reshape(deals.shape) * SIZES * exp(-(SIZE_SIGMA**2) / 2.0)
+    return sums

@@ -1,52 +1,100 @@
-"""Microseconds per run of R1, R2 and R3: this engine on one thread and on two, and the peer."""
+"""Microseconds per run of R1, R2 and R3: this engine, both details, and the two peers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from numpy_peer import BLOCK_RUNS
 from tables import Table, figure, ratio
-from timing import Clocked, in_turn, middle
-from workloads import R1, REFERENCES, Reference, run_ours, run_peer
+from timing import PerRun, Work, enough_runs, middle, per_run
+from workloads import DETAILS, PEERS, R1, R2, R3, REFERENCES, Reference, run_ours, run_ready
 
-R1_BOUND = 0.6  # of the peer's time per core
-HEAD = (
-    "workload",
-    "ours ÷ peer, per core",
-    "two threads ÷ one",
-    "two threads ÷ peer",
-    "runs",
-    "ours, µs of CPU a run",
-    "two threads, µs of wall",
-    "peer, µs of CPU",
-)
+LEAST_SECONDS = 0.8  # of a timing
+MOST_RUNS = 500_000
+FEWEST = {"NumPy": BLOCK_RUNS}  # runs: what it is tuned for
+TWO = " on two threads"
+
+TO_NUMPY = {(R1, "outcome"): 1 / 50, (R1, "journey"): 1 / 3}  # most time, the peer's being 1
+TO_R1 = {
+    (R2, "outcome"): 1.3,
+    (R2, "journey"): 1.5,
+    (R3, "outcome"): 8.0,
+    (R3, "journey"): 8.0,
+}
+TWO_THREADS = 1.85  # times as fast as one, at least
+WHO = (*DETAILS, *PEERS)
+NO_R4 = "R4: R1 and 500 open deals"
+
+Found = dict[tuple[Reference, str], PerRun]
 
 
 def tables(rounds: int) -> Iterator[Table]:
-    """Measure all workloads, everything kept: stages, channels, quarters, every run."""
-    yield Table(HEAD, [_row(reference, measure(reference, rounds)) for reference in REFERENCES])
+    """Measure all workloads in turn, then compare."""
+    found = per_run(contenders(), rounds)
+    rows = [_row(found, reference, detail) for reference in REFERENCES for detail in DETAILS]
+    head = (
+        "workload, detail",
+        "÷ NumPy peer, per core",
+        "÷ numba peer, per core",
+        "÷ R1, per core",
+        "two threads: times as fast",
+    )
+    yield Table(head, [*rows, (NO_R4, *["not yet"] * 4)])
+    walls = [f"{detail}{TWO}, wall" for detail in DETAILS]
+    names = (*DETAILS, *(f"{name} peer" for name in PEERS))
+    yield Table(
+        ("CPU, µs a run", *names, *walls, "numba ÷ NumPy peer"),
+        [_times(found, reference) for reference in REFERENCES],
+    )
+    runs = [(r.name, *(f"{found[r, who].runs:,}" for who in WHO)) for r in REFERENCES]
+    yield Table(("runs of a timing", *names), runs)
 
 
-def measure(reference: Reference, rounds: int) -> dict[str, Clocked]:
-    """Time this engine and the peer in turn."""
-    scenario, runs = reference.scenario(), reference.runs
-    contenders = {
-        "ours": lambda seed: run_ours(scenario, runs, seed, threads=1),
-        "two": lambda seed: run_ours(scenario, runs, seed, threads=2),
-        "peer": lambda seed: run_peer(reference, runs, seed),
-    }
-    return in_turn(contenders, rounds)
+def contenders() -> dict[tuple[Reference, str], tuple[Work, int]]:
+    """Give every contender with as many runs as make its timing long enough."""
+    works: dict[tuple[Reference, str], tuple[Work, int]] = {}
+    for reference in REFERENCES:
+        for detail in DETAILS:
+            ready = run_ready(reference.scenario(), 1, detail)
+            runs = enough_runs(ready, LEAST_SECONDS, MOST_RUNS)
+            one, two = (ours(reference, detail, threads) for threads in (1, 2))
+            works[reference, detail] = one, runs
+            works[reference, detail + TWO] = two, runs
+        for name in PEERS:
+            work = peer(reference, name)
+            runs = enough_runs(work, LEAST_SECONDS, MOST_RUNS)
+            works[reference, name] = work, max(runs, FEWEST.get(name, 1))
+    return works
 
 
-def _row(reference: Reference, seconds: dict[str, Clocked]) -> tuple[str, ...]:
-    ours, two, peer = (seconds[name] for name in ("ours", "two", "peer"))
-    micro = 1e6 / reference.runs
+def ours(reference: Reference, detail: str, threads: int) -> Work:
+    """Let this engine do a workload."""
+    scenario = reference.scenario()
+    return lambda runs, seed: run_ours(scenario, runs, seed, threads, detail)
+
+
+def peer(reference: Reference, name: str) -> Work:
+    """Let a peer do a workload."""
+    return lambda runs, seed: PEERS[name](reference.peer, runs, seed)
+
+
+def _row(found: Found, reference: Reference, detail: str) -> tuple[str, ...]:
+    one, two = found[reference, detail], found[reference, detail + TWO]
+    key = reference, detail
+    return (
+        f"{reference.name}, {detail}",
+        ratio(one.cpu / found[reference, "NumPy"].cpu, TO_NUMPY.get(key)),
+        ratio(one.cpu / found[reference, "numba"].cpu),
+        ratio(one.cpu / found[R1, detail].cpu, TO_R1.get(key)),
+        ratio(one.wall / two.wall, at_least=TWO_THREADS),
+    )
+
+
+def _times(found: Found, reference: Reference) -> tuple[str, ...]:
+    cores = [found[reference, who].cpu for who in WHO]
+    walls = [found[reference, detail + TWO].wall for detail in DETAILS]
     return (
         f"{reference.name}: {reference.what}",
-        ratio(ours.cpu / peer.cpu, R1_BOUND if reference is R1 else None),
-        ratio(two.wall / ours.wall),
-        ratio(two.wall / peer.wall),
-        f"{reference.runs:,}",
-        figure(middle(ours.cpu) * micro),
-        figure(middle(two.wall) * micro),
-        figure(middle(peer.cpu) * micro),
+        *(figure(middle(each)) for each in (*cores, *walls)),
+        ratio(found[reference, "numba"].cpu / found[reference, "NumPy"].cpu),
     )

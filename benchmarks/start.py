@@ -1,7 +1,8 @@
-"""Whole commands from start to end, each a fresh process, beside ``import numpy``."""
+"""Whole commands, each a fresh process, beside ``import numpy``; and what their parts take."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,8 @@ NUMPY = '`python -c "import numpy"`'
 HELP = "`forecast --help`"
 FIRST = "`forecast run scenarios/saas-funnel.yaml`, nothing compiled"
 SECOND = "`forecast run scenarios/saas-funnel.yaml`, second time"
+MOST_PARTS = 3  # repeats of the breakdown
+ORDER = ("Python itself", "import", "kernel", "read", "plan", "simulate", "closed", "summarise")
 BOUNDS = {HELP: 0.2, SECOND: 2.0}  # seconds of wall time
 
 
@@ -37,6 +40,7 @@ def tables(rounds: int) -> Iterator[Table]:
     found = {name: np.array(rows) for name, rows in seconds.items()}
     head = ("command", "wall ÷ import numpy", "wall, s", "", "CPU, s")
     yield Table(head, [_row(name, found) for name in found])
+    yield _table_of_parts([_parts_of_two() for _ in range(min(rounds, MOST_PARTS))])
 
 
 def _round() -> dict[str, Seconds]:
@@ -76,3 +80,35 @@ def _row(name: str, found: Mapping[str, NDArray[np.float64]]) -> tuple[str, ...]
         kept(float(wall), BOUNDS[name], " s") if name in BOUNDS else "",
         f"{cpu:.3f}",
     )
+
+
+def _parts_of_two() -> list[dict[str, float]]:
+    """Give the seconds by part of a first run, with nothing compiled, and of the next."""
+    with tempfile.TemporaryDirectory() as empty:
+        return [parts_of(SAAS, {"FORECAST_CACHE_DIR": empty}) for _ in range(2)]
+
+
+def parts_of(arguments: Sequence[str], more: Mapping[str, str]) -> dict[str, float]:
+    """Run the command in a process that says what its parts took."""
+    script = str(Path(__file__).with_name("parts.py"))
+    begun = perf_counter()
+    command = (sys.executable, script, str(begun), *arguments)
+    done = subprocess.run(command, check=True, capture_output=True, env=os.environ | dict(more))
+    whole = perf_counter() - begun
+    parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return parts | {"sum of the parts": sum(parts.values()), "whole process": whole}
+
+
+def _table_of_parts(rounds: Sequence[Sequence[Mapping[str, float]]]) -> Table:
+    """Give the medians over rounds, in the order of a run."""
+    runs = [{part: [r[i].get(part, 0.0) for r in rounds] for part in rounds[0][i]} for i in (0, 1)]
+    names = sorted({part: None for run in runs for part in run}, key=_place)
+    columns = [[f"{np.median(run.get(part, 0.0)):.3f}" for part in names] for run in runs]
+    head = ("part of `forecast run`, on one core", "nothing compiled, s", "second time, s")
+    return Table(head, list(zip(names, *columns, strict=True)))
+
+
+def _place(part: str) -> int:
+    """Where a part stands in the table; what is not named in the order comes last."""
+    places = [i for i, begin in enumerate(ORDER) if part.startswith(begin)]
+    return places[0] if places else len(ORDER) + part.startswith(("sum", "whole"))

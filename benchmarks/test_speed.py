@@ -7,36 +7,44 @@ from collections.abc import Callable
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from workloads import REFERENCES, Reference, run_ours, run_peer
+from workloads import DETAILS, PEERS, REFERENCES, Reference, run_ours
 
 ROUNDS = 3
 
 
 def _measure(benchmark: BenchmarkFixture, reference: Reference, work: Callable[[], object]) -> None:
-    benchmark.group = f"{reference.name}: {reference.what}, {reference.runs:,} runs"
-    benchmark.pedantic(work, rounds=ROUNDS, warmup_rounds=1)
+    runs = reference.check_runs
+    benchmark.group = f"{reference.name}: {reference.what}, {runs:,} runs"
+    pedantic: Callable[..., object] = benchmark.pedantic
+    pedantic(work, rounds=ROUNDS, warmup_rounds=1)
     if benchmark.stats is not None:
-        each = benchmark.stats.stats.median / reference.runs
-        benchmark.extra_info["microseconds_per_run"] = 1e6 * each
+        benchmark.extra_info["microseconds_per_run"] = 1e6 * benchmark.stats.stats.median / runs
 
 
 each = pytest.mark.parametrize("reference", REFERENCES, ids=[r.name for r in REFERENCES])
+detailed = pytest.mark.parametrize("detail", DETAILS)
 
 
 @each
+@detailed
 @pytest.mark.benchmark(timer=time.process_time)
-def test_ours_per_core(benchmark: BenchmarkFixture, reference: Reference) -> None:
-    scenario = reference.scenario()
-    _measure(benchmark, reference, lambda: run_ours(scenario, reference.runs, 0, threads=1))
+def test_ours_per_core(benchmark: BenchmarkFixture, reference: Reference, detail: str) -> None:
+    scenario, runs = reference.scenario(), reference.check_runs
+    _measure(benchmark, reference, lambda: run_ours(scenario, runs, 0, 1, detail))
 
 
 @each
-def test_ours_on_two_threads(benchmark: BenchmarkFixture, reference: Reference) -> None:
-    scenario = reference.scenario()
-    _measure(benchmark, reference, lambda: run_ours(scenario, reference.runs, 0, threads=2))
+@detailed
+def test_ours_on_two_threads(
+    benchmark: BenchmarkFixture, reference: Reference, detail: str
+) -> None:
+    scenario, runs = reference.scenario(), reference.check_runs
+    _measure(benchmark, reference, lambda: run_ours(scenario, runs, 0, 2, detail))
 
 
 @each
+@pytest.mark.parametrize("peer", PEERS)
 @pytest.mark.benchmark(timer=time.process_time)
-def test_numpy_peer_per_core(benchmark: BenchmarkFixture, reference: Reference) -> None:
-    _measure(benchmark, reference, lambda: run_peer(reference, reference.runs, 0))
+def test_peers_per_core(benchmark: BenchmarkFixture, reference: Reference, peer: str) -> None:
+    runs = reference.check_runs
+    _measure(benchmark, reference, lambda: PEERS[peer](reference.peer, runs, 0))

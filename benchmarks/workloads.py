@@ -1,14 +1,16 @@
-"""The reference workloads, done by this engine and by the NumPy peer, and their exact means."""
+"""The reference workloads, done by this engine and by its two peers, and their exact means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numba_peer
 import numpy as np
 import numpy_peer
 import xarray
 from numpy.typing import NDArray
+from timing import Work
 
 from forecast import read_scenario
 from forecast.engine.dataset import as_dataset
@@ -37,19 +39,29 @@ EXACT_MEANS = np.array(
 )
 
 
-@dataclass(frozen=True)
+DETAILS = ("outcome", "journey")
+PEERS = {"NumPy": numpy_peer.simulate, "numba": numba_peer.simulate}
+
+
+@dataclass(frozen=True, eq=False)  # two of them are the same only if they are one
 class Reference:
-    """A reference workload: the same work as a scenario and as a job for the peer."""
+    """A reference workload: the same work as a scenario and as a job for the peers."""
 
     name: str
     what: str
     peer: numpy_peer.Workload
     sets: dict[str, str] = field(default_factory=dict)
-    runs: int = 10_000
+    check_runs: int = 10_000
 
     def scenario(self) -> Scenario:
         """Read its scenario."""
         return read_scenario(SCENARIOS / "reference-r1.yaml", self.sets)
+
+
+def leads_times(factor: float) -> dict[str, str]:
+    """Give what to set for so many times the leads of R1."""
+    leads = {name: f"{factor * mean:.0f}" for name, mean in R1_LEADS.items()}
+    return {f"channels.{name}.leads.mean": mean for name, mean in leads.items()}
 
 
 R1 = Reference("R1", "8 quarters, 630 leads a month", numpy_peer.Workload())
@@ -57,39 +69,56 @@ R2 = Reference(
     "R2",
     "1,000 times the leads",
     numpy_peer.Workload(scale=1_000.0),
-    {f"channels.{name}.leads.mean": str(1_000 * mean) for name, mean in R1_LEADS.items()},
-    runs=300,
+    leads_times(1_000.0),
+    check_runs=300,
 )
 R3 = Reference(
-    "R3", "40 quarters", numpy_peer.Workload(months=120), {"horizon": "40 quarters"}, runs=3_000
+    "R3",
+    "40 quarters",
+    numpy_peer.Workload(months=120),
+    {"horizon": "40 quarters"},
+    check_runs=3_000,
 )
 REFERENCES = (R1, R2, R3)
+# R4, R1 with 500 deals open at the start, belongs here once a scenario can hold open deals: its
+# sets name their file, and both peers need the same deals, each won or not in a month of its own.
 
 
-def run_ours(scenario: Scenario, runs: int, seed: int, threads: int) -> xarray.Dataset:
+def run_ours(
+    scenario: Scenario, runs: int, seed: int, threads: int, detail: str = "journey"
+) -> xarray.Dataset:
     """Do what ``forecast.simulate`` does, on so many threads."""
-    simulator = Simulator(make_blueprint(scenario), seed)
+    simulator = Simulator(make_blueprint(scenario), seed, detail)
     return as_dataset(simulator, simulator.whole(runs, threads), {"seed": str(seed)})
 
 
-def run_peer(reference: Reference, runs: int, seed: int) -> Floats:
-    """Let the NumPy peer do the same: (run, quarter, channel, output)."""
-    return numpy_peer.simulate(reference.peer, runs, seed)
+def run_ready(scenario: Scenario, threads: int, detail: str) -> Work:
+    """Make all ready that runs share; gives what simulates so many of them."""
+    simulator = Simulator(make_blueprint(scenario), 0, detail)
+    return lambda runs, _: as_dataset(simulator, simulator.whole(runs, threads), {})
 
 
 def outputs_of(futures: xarray.Dataset) -> Floats:
-    """Our counterparts of the peer's outputs: (run, quarter, channel, output)."""
+    """Our counterparts of the peers' outputs, or of the last two: (run, quarter, channel, output).
+
+    What keeps no stages has deals and bookings only.
+    """
+    bookings = futures.bookings.sum(["segment", "product"]).values
+    if "entered" not in futures:
+        return np.stack([futures.deals.sum(["segment", "product"]).values, bookings], axis=-1)
     entered = futures.entered.sum("segment").sel(stage=["lead", "mql", "sql", "won"])
-    bookings = futures.bookings.sum(["segment", "product"])
-    stacked = [entered.values.astype(np.float64), bookings.values[..., np.newaxis]]
+    stacked = [entered.values.astype(np.float64), bookings[..., np.newaxis]]
     return np.concatenate(stacked, axis=-1)
 
 
 def z_scores(reference: Reference, outputs: Floats) -> Floats:
     """Means of the first eight quarters against the exact ones, in standard errors."""
+    kept = slice(-outputs.shape[-1], None)
     totals = outputs[:, :8].sum(axis=2)
     error = totals.std(axis=0, ddof=1) / np.sqrt(len(totals))
     # 0.0005 a lead and 0.5 a money unit is what rounding may take from the table
-    rounding = np.array([0.0005] * 4 + [0.5])
-    difference = np.abs(totals.mean(axis=0) / reference.peer.scale - EXACT_MEANS) - rounding
-    return np.maximum(difference, 0.0) / (error / reference.peer.scale)
+    rounding = np.array([0.0005] * 4 + [0.5])[kept]
+    exact = EXACT_MEANS[:, kept]
+    difference = np.abs(totals.mean(axis=0) / reference.peer.scale - exact) - rounding
+    z: Floats = np.maximum(difference, 0.0) / (error / reference.peer.scale)
+    return z

@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from forecast.engine.dataset import simulate
+    from forecast.engine.many import simulate_many
     from forecast.scenario.errors import ScenarioError
     from forecast.scenario.reader import read_scenario
 
     __version__: str
 
-__all__ = ["ScenarioError", "__version__", "read_scenario", "simulate"]
+__all__ = ["ScenarioError", "__version__", "read_scenario", "simulate", "simulate_many"]
 
 # Nothing is imported before it is asked for: `forecast --help` must not wait for numpy.
 _HOME = {
     "ScenarioError": "forecast.scenario.errors",
     "read_scenario": "forecast.scenario.reader",
     "simulate": "forecast.engine.dataset",
+    "simulate_many": "forecast.engine.many",
 }
 
 

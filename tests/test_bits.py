@@ -3,7 +3,6 @@
 import math
 import os
 import time
-from decimal import Decimal, localcontext
 from hashlib import blake2b
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 from scipy import special, stats
 
 from forecast.engine import kernel
-from forecast.engine.kernel import bits, sizes
-from forecast.engine.kernel import samplers as parts
+from forecast.engine.kernel import bits, samplers
 from forecast.engine.keys import stream_key, stream_keys
 
 KEY = np.uint64(stream_key(1, "bits"))
@@ -68,25 +66,13 @@ def quantiles(u, out):
 @kernel.jit(entry=True)
 def pick_words(words, threshold, other, out):
     for j in range(len(out)):
-        out[j] = parts.alias_pick(words[j], threshold, other)
-
-
-@kernel.jit(entry=True)
-def given(mean, n, p, key, uniforms, out):
-    """Poisson and binomial counts of *out*'s rows from uniforms made before."""
-    bits.fill_draws(key, 2, 3, 0, len(out), uniforms)
-    for i in range(len(out)):
-        u, v = uniforms[2 * i], uniforms[2 * i + 1]
-        out[i, 0] = parts.poisson_given(u, v, mean, key, 2, 3, i)
-        out[i, 1] = parts.poisson(mean, key, 2, 3, i)
-        out[i, 2] = parts.binomial_given(u, v, n, p, key, 2, 3, i)
-        out[i, 3] = parts.binomial(n, p, key, 2, 3, i)
+        out[j] = samplers.alias_pick(words[j], threshold, other)
 
 
 def alias_table(weights):
     n = len(weights)
     threshold, other = np.zeros(n, np.uint64), np.zeros((n, 2), np.int64)
-    parts.alias_build(np.asarray(weights, dtype=float), threshold, other)
+    samplers.alias_build(np.asarray(weights, dtype=float), threshold, other)
     return threshold, other
 
 
@@ -149,21 +135,12 @@ def test_filling_leaves_the_rest_alone():
             assert np.all(out[n:] == 99)
 
 
-def test_filled_draws_are_the_draws():
-    out = np.zeros(2 * 37)
-    bits.fill_draws(KEY, 3, 4, 5, 37, out)
-    assert np.array_equal(out.reshape(-1, 2), [draw(KEY, 3, 4, 5 + i, 0) for i in range(37)])
-    bits.fill_steps(KEY, 3, 4, 37, 5, out)
-    assert np.array_equal(out.reshape(-1, 2), [draw(KEY, 3, 4 + i, 5, 0) for i in range(37)])
-
-
 def test_items_and_draws_share_no_block():
     # Blocks of items at attempt 2**31; every draw is below. The same numbers then never come twice.
     items = np.zeros(4000)
     to_units(filled(0, 4000), items)
-    blocks = np.zeros(4000)
-    bits.fill_draws(KEY, 5, 7, 0, 2000, blocks)
-    assert not set(items) & set(blocks)
+    draws = np.array([draw(KEY, 5, 7, i, 0) for i in range(2000)]).ravel()
+    assert not set(items) & set(draws)
     top = np.array([draw(KEY, 5, 7, i, 1 << 31) for i in range(2000)]).ravel()
     assert np.array_equal(top, items)
 
@@ -204,6 +181,18 @@ def test_normal_quantile_is_accurate_in_both_tails():
     assert math.isclose(z[-1], 8.209536151601387, rel_tol=1e-14)
 
 
+def test_turns_are_cosines_and_sines():
+    x = np.concatenate((np.linspace(0.0, 1.0, 801), [0.125 - 1e-16, 2.0**-53, 1.0 - 2.0**-53]))
+    found = np.array([bits.turn(one) for one in x])
+    quarters = 4.0 * x
+    away = quarters - np.round(quarters)  # exact, so that cos and sin lose no digits
+    pairs = np.cos(np.pi / 2 * away), np.sin(np.pi / 2 * away)
+    q = np.round(quarters) % 4
+    cosine = np.choose(q.astype(int), [pairs[0], -pairs[1], -pairs[0], pairs[1]])
+    sine = np.choose(q.astype(int), [pairs[1], pairs[0], -pairs[1], -pairs[0]])
+    np.testing.assert_allclose(found, np.column_stack((cosine, sine)), rtol=0.0, atol=1e-15)
+
+
 @pytest.mark.parametrize("n", range(1, 61))
 def test_an_alias_table_has_the_chances_it_was_built_from(n):
     rng = np.random.default_rng(n)
@@ -225,81 +214,6 @@ def test_an_alias_table_splits_its_cells_exactly():
     out = np.zeros(len(words), np.int64)
     pick_words(words, threshold, other, out)
     assert out.tolist() == [0, 0, int(other[0, 0]), int(other[0, 0]), 1, int(other[2, 0])]
-
-
-def exact(formula, *numbers):
-    """A formula of decimals, in 60 digits, as a float."""
-    with localcontext(prec=60):
-        return float(formula(*(Decimal(float(x)) for x in numbers)))
-
-
-@pytest.mark.parametrize("x", [1.0, 9.0, 15.0, 16.0, 17.0, 500.0, 1e6, 1e12])
-@pytest.mark.parametrize("share", [-0.9, -0.3, -0.1, -1e-4, -1e-9, 1e-12, 1e-5, 0.2, 0.4, 0.9])
-def test_deviances_lose_no_digits(x, share):
-    difference = x * share
-    found = parts.deviance(x, difference)
-    m = Decimal(x) - Decimal(difference)
-    assert found == pytest.approx(
-        exact(lambda k: k * (k / m).ln() + m - k, x), rel=3e-15, abs=1e-300
-    )
-
-
-def test_stirling_errors_lose_no_digits():
-    half_log_two_pi = Decimal("0.918938533204672741780329736405617639861397473637783")
-    log_factorial = Decimal(0)
-    with localcontext(prec=60):
-        for k in range(1, 1001):
-            log = Decimal(k).ln()
-            log_factorial += log
-            error = log_factorial - (k + Decimal("0.5")) * log + k - half_log_two_pi
-            assert parts.stirling_error(float(k)) == pytest.approx(float(error), rel=1e-12)
-    assert parts.stirling_error(0.0) == 0.0
-
-
-@pytest.mark.parametrize(("n", "p"), [(20, 0.5), (40, 0.25), (400, 0.3), (10**6, 1.1e-5)])
-def test_rejections_compare_the_chances_of_a_binomial(n, p):
-    """Exactly proportional for every count, the first and last of which hardly ever occur."""
-    k = np.arange(0, min(n, 60) + 1.0)
-    weights = [
-        math.exp(-parts._binomial_exponent(float(n), i, i - n * p))
-        / math.sqrt(parts._binomial_root(float(n), i))
-        for i in k
-    ]
-    ratio = weights / stats.binom.pmf(k, n, p)
-    assert ratio == pytest.approx(np.full(len(k), ratio[n // 10 % 11]), rel=1e-11)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 255, 256, 10**6, 10**12])
-@pytest.mark.parametrize("share", [1e-5, 0.1, 0.9, 9.9])
-def test_powers_near_one_lose_no_digits(n, share):
-    p = min(share / n, 0.5)
-    found = parts._power_of_complement(p, n)
-    assert found == pytest.approx(math.exp(n * math.log1p(-p)), rel=1e-13)
-
-
-@pytest.mark.parametrize(("mean", "n", "p"), [(3.0, 20, 0.3), (12.0, 100, 0.6), (1e6, 10**9, 0.1)])
-def test_uniforms_made_before_change_no_count(mean, n, p):
-    out = np.zeros((500, 4), np.int64)
-    given(mean, n, p, KEY, np.zeros(1000), out)
-    assert np.array_equal(out[:, 0], out[:, 1])
-    assert np.array_equal(out[:, 2], out[:, 3])
-    assert len(set(out[:, 0])) > 5
-
-
-@pytest.mark.parametrize(
-    ("code", "row", "quantile"),
-    [
-        (sizes.LOGNORMAL, [1.2, 0.4, 0, 0], stats.lognorm(0.4, scale=math.exp(1.2)).ppf),
-        (sizes.WEIBULL, [0.7, 2.0, 0, 0], stats.weibull_min(0.7, scale=2.0).isf),
-        (sizes.UNIFORM, [-2.0, 5.0, 0, 0], stats.uniform(-2, 7).ppf),
-        (sizes.TRIANGULAR, [1.0, 3.0, 6.0, 0], stats.triang(0.4, loc=1, scale=5).ppf),
-        (sizes.NORMAL, [3.0, 0.5, 0, 0], stats.norm(3, 0.5).ppf),
-    ],
-)
-def test_sizes_are_quantiles(code, row, quantile):
-    u = np.linspace(0.0005, 0.9995, 1000)
-    found = [sizes._quantile(code, np.array(row, dtype=float), x) for x in u]
-    assert found == pytest.approx(quantile(u), rel=1e-12, abs=1e-12)
 
 
 def test_a_key_is_the_documented_hash():

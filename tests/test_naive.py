@@ -322,7 +322,7 @@ FAULTS = {
     ),
     "sizes do not vary": ("{lognormal: {mean: 100, cv: 0.8}}", "100"),
     "the mix is off": ("{mix: 70%, size", "{mix: 60%, size"),
-    "costs of a lead are off": ("per_lead: 10", "per_lead: 11"),
+    "costs of a lead are off": ("per_lead: 10", "per_lead: 12"),
 }
 
 

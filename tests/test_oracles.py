@@ -1,6 +1,6 @@
 """Cases with exact answers: closed forms to 1e-9, simulations by their own Monte Carlo error.
 
-Most cases carry the answer of a usual mistake too, which the same comparison must reject.
+Most carry the answer of a usual mistake too, to be rejected. Deals and money hold in both details.
 
 Not here: O09 (a queue before a capacity: the language has no capacity yet) and, of O20 and O22,
 what is about scores and backtests rather than forecasts (proper scores, coverage bands, power,
@@ -60,9 +60,10 @@ from forecast.engine.run import forecast_run
 from forecast.scenario.model import Scenario
 
 RUNS = 200_000
-COMPARISONS = 400  # more than this file makes
+COMPARISONS = 600  # more than this file makes
 BOUND = bound(COMPARISONS)
 RARE = 1e-6 / COMPARISONS
+PARTS = ["channel", "segment", "product"]  # of deals, beside run and quarter
 
 
 def moments_of(right: dict) -> tuple[float, float, float]:
@@ -71,8 +72,13 @@ def moments_of(right: dict) -> tuple[float, float, float]:
     return sd**2, right["skew"] * sd**3, (right["excess_kurtosis"] + 3.0) * sd**4
 
 
-def simulated(given: Scenario, runs: int = RUNS, seed: int = 1):
-    return forecast.simulate(given, runs=runs, seed=seed)
+@pytest.fixture(params=["journey", "outcome"])
+def detail(request) -> str:
+    return request.param
+
+
+def simulated(given: Scenario, detail: str = "journey", runs: int = RUNS):
+    return forecast.simulate(given, runs=runs, seed=1, detail=detail)
 
 
 def check_moments(values: np.ndarray, mean: float, *central: float) -> None:
@@ -107,16 +113,16 @@ def test_o01_exact_chance_and_fewest_opportunities() -> None:
         ("lean-consulting-uncertain", O04["expected"], O01["expected"]),
     ],
 )
-def test_o01_o04_simulated(name: str, right: dict, wrong: dict) -> None:
-    deals = total(simulated(lean(name)), "deals")
+def test_o01_o04_simulated(name: str, right: dict, wrong: dict, detail: str) -> None:
+    deals = total(simulated(lean(name), detail), "deals")
     check_moments(deals, right["mean"], right["var"])
     assert abs(z_moment(deals, right["mean"], 2, wrong["var"])) > BOUND
     assert p_chance(deals >= 10, right["p_ge_goal"]) > RARE
     assert p_chance(deals >= 10, wrong["p_ge_goal"]) < RARE
 
 
-def test_o04_is_beta_binomial() -> None:
-    deals = total(simulated(lean("lean-consulting-uncertain")), "deals")
+def test_o04_is_beta_binomial(detail: str) -> None:
+    deals = total(simulated(lean("lean-consulting-uncertain"), detail), "deals")
     for count, chance in enumerate(stats.betabinom.pmf(np.arange(35), 34, 6, 14)):
         assert p_chance(deals == count, chance) > RARE
 
@@ -167,39 +173,43 @@ def test_o02_exact() -> None:
         assert 1.0 - at_least[k - 1] < level / 100 <= 1.0 - at_least[k]
 
 
-def test_o02_simulated() -> None:
+def test_o02_simulated(detail: str) -> None:
     right = O02["expected"]
-    data = simulated(one_month("leads: {mean: 120, per: month}", STEPS))
-    won, lost = entered(data, "won")[:, 0], entered(data, "lost")[:, 0]
+    data = simulated(one_month("leads: {mean: 120, per: month}", STEPS), detail)
+    won = data.deals.sum(PARTS).values[:, 0]
     check_moments(won, right["mean"], right["var"])
     assert p_chance(won == 0, right["p_zero"]) > RARE
     assert p_chance(won >= 10, right["p_ge_goal"]) > RARE
+    if detail == "outcome":
+        return
+    lost = entered(data, "lost")[:, 0]
     means = right["mean"], 120.0 - right["mean"]
     assert abs(z_covariance(won, lost, means, right["cov_won_lost"])) < BOUND
     thinned = 120 * 0.075 * 0.925  # a fixed number of leads
     assert z_covariance(won, lost, means, -thinned) > BOUND
 
 
-def test_o20_coverage_of_a_perfect_interval() -> None:
-    won = entered(simulated(one_month("leads: {mean: 9, per: month}")), "won")[:, 0]
+def test_o20_coverage_of_a_perfect_interval(detail: str) -> None:
+    data = simulated(one_month("leads: {mean: 9, per: month}"), detail)
+    won = data.deals.values.ravel()
     low, high = (np.sort(won)[quantile_rank(RUNS, level) - 1] for level in (10, 90))
     right = O20["expected"]["exact_coverage_of_nominal_80_interval_poisson9"]
     assert p_chance((low <= won) & (won <= high), right) > RARE
     assert p_chance((low <= won) & (won <= high), 0.8) < RARE
 
 
-def test_o03_compound_poisson_lognormal() -> None:
+def test_o03_compound_poisson_lognormal(detail: str) -> None:
     right = O03["expected"]
     sizes = "products: {p: {size: {lognormal: {mean: 50k, cv: 0.8}}}}\n"
     given = one_month("leads: {mean: 9, per: month}", more=sizes)
     assert expected(given, "bookings").sum() == exactly(right["mean"])
-    bookings = total(simulated(given), "bookings")
+    bookings = total(simulated(given, detail), "bookings")
     check_moments(bookings, right["mean"], *moments_of(right))
     assert p_chance(bookings == 0.0, right["p_zero"]) > RARE
     assert z_moment(bookings, right["mean"], 2, 9.0 * 50e3**2) > BOUND  # deals times mean size
 
 
-def test_o05_negative_binomial() -> None:
+def test_o05_negative_binomial(detail: str) -> None:
     right, leads = O05["expected"], "leads: {mean: 120, per: month}, dispersion: 0.25"
     at_least = {
         k: exact_chance(one_month(leads, STEPS, with_goal(k))) for k in (1, 2, 3, 10, 19, 20)
@@ -208,7 +218,7 @@ def test_o05_negative_binomial() -> None:
     assert 1.0 - at_least[1] == pytest.approx(right["p_zero"], rel=1e-9)
     assert 1.0 - at_least[2] < 0.05 <= 1.0 - at_least[3]
     assert 1.0 - at_least[19] < 0.95 <= 1.0 - at_least[20]
-    won = entered(simulated(one_month(leads, STEPS)), "won")[:, 0]
+    won = simulated(one_month(leads, STEPS), detail).deals.values.ravel()
     check_moments(won, right["mean"], right["var"])
     for hits, name in ((won == 0, "p_zero"), (won >= 10, "p_ge_goal")):
         assert p_chance(hits, right[name]) > RARE
@@ -231,9 +241,10 @@ def test_o06_exact() -> None:
     assert abs(moved[0] / right["deals_per_quarter"][0] - 1.0) > 0.01
 
 
-def test_o06_simulated() -> None:
+def test_o06_simulated(detail: str) -> None:
     right = O06["expected"]
-    won = entered(simulated(scenario(delayed(negative_binomial_lag())), runs=100_000), "won")
+    data = simulated(scenario(delayed(negative_binomial_lag())), detail, runs=100_000)
+    won = data.deals.sum(PARTS).values
     for q, mean in enumerate(right["deals_per_quarter"][:4]):
         check_moments(won[:, q], mean, mean, mean)  # Poisson
     rare = stats.poisson.sf(0, right["deals_per_quarter"][4])
@@ -264,20 +275,22 @@ def test_o07_exact() -> None:
     assert attempt[80] == exactly(right["p_still_open_after_10_attempts"])
 
 
-def test_o07_simulated() -> None:
-    right, data = O07["expected"], simulated(per_period(scenario(loop(90))), runs=2_000)
-    won, attempts = entered(data, "won"), entered(data, "attempt").sum(axis=1)
+def test_o07_simulated(detail: str) -> None:
+    right = O07["expected"]
+    data = simulated(per_period(scenario(loop(90))), detail, runs=2_000)
+    won = data.deals.sum(PARTS).values
     leads = 2_000 * 1_000  # independent of each other
     for week, chance in right["p_win_by_week"].items():
         hits = int(won[:, : week + 1].sum())
         assert stats.binomtest(hits, leads, chance).pvalue > RARE
         assert stats.binomtest(hits, leads, 0.2).pvalue < RARE  # one attempt, no loop
-    open_still = entered(data, "attempt")[:, 80].sum()
-    chance = right["p_still_open_after_10_attempts"]
-    assert stats.binomtest(int(open_still), leads, chance).pvalue > RARE
+    if detail == "outcome":
+        return
+    attempts, chance = entered(data, "attempt"), right["p_still_open_after_10_attempts"]
+    assert stats.binomtest(int(attempts[:, 80].sum()), leads, chance).pvalue > RARE
     kept = 1.0 - 0.5**12  # 12 attempts at most fit: their mean and variance hardly differ
     mean = 1000 * right["mean_attempts"] * kept
-    check_moments(attempts, mean, 1000 * right["var_attempts"])
+    check_moments(attempts.sum(axis=1), mean, 1000 * right["var_attempts"])
 
 
 def test_o12_exact() -> None:
@@ -290,18 +303,20 @@ def test_o12_exact() -> None:
     assert closed[0] == exactly(right["mean_closed"][0])
 
 
-def test_o12_simulated() -> None:
-    right, data = O12["expected"], simulated(per_period(scenario(queue())), runs=50_000)
+def test_o12_simulated(detail: str) -> None:
+    right = O12["expected"]
+    data = simulated(per_period(scenario(queue())), detail, runs=50_000)
+    closed = data.deals.sum(PARTS).values.cumsum(axis=1)
+    weeks = [int(t) - 1 for t in O12["inputs"]["t_weeks"]]
+    for t, done in zip(weeks[1:], right["mean_closed"][1:], strict=True):
+        check_moments(closed[:, t], done, done)  # Poisson
+    if detail == "outcome":
+        return
     still = data.open.sel(stage="o").values
-    closed = entered(data, "won").cumsum(axis=1)
-    for t, opened, done in zip(
-        O12["inputs"]["t_weeks"], right["mean_open"], right["mean_closed"], strict=True
-    ):
-        one, other = still[:, int(t) - 1], closed[:, int(t) - 1]
-        check_moments(one, opened, opened)  # Poisson
-        if t > 1:
-            assert abs(z_mean(other, done)) < BOUND
-            assert abs(z_covariance(one, other, (opened, done), 0.0)) < BOUND
+    for t, opened, done in zip(weeks, right["mean_open"], right["mean_closed"], strict=True):
+        check_moments(still[:, t], opened, opened)  # Poisson
+        if t > 0:
+            assert abs(z_covariance(still[:, t], closed[:, t], (opened, done), 0.0)) < BOUND
     assert p_chance(still[:, 12] >= 50, right["p_open_13_ge_50"]) > RARE
     assert abs(z_mean(still[:, 12], right["stationary_open"])) > BOUND  # not yet stationary
 
@@ -313,7 +328,7 @@ def ten_deals(size: str) -> Scenario:
     return one_month("leads: {fixed: 10, per: month}", more=f"products: {{p: {{size: {size}}}}}\n")
 
 
-def test_o11_sum_of_lognormals() -> None:
+def test_o11_sum_of_lognormals(detail: str) -> None:
     right, mean = O11["expected"], math.exp(0.75**2 / 2)
     every, shared, own = (math.sqrt(math.expm1(part * 0.75**2)) for part in (1.0, 0.3, 0.7))
     alone = ten_deals(f"{{lognormal: {{mean: {mean!r}, cv: {every!r}}}}}")
@@ -325,19 +340,19 @@ def test_o11_sum_of_lognormals() -> None:
         (together, (right["var_if_corr"],), right["var"]),
     ):
         assert expected(given, "bookings").sum() == exactly(right["mean"])
-        bookings = total(simulated(given), "bookings")
+        bookings = total(simulated(given, detail), "bookings")
         check_moments(bookings, right["mean"], *moments)
         assert abs(z_moment(bookings, right["mean"], 2, wrong)) > BOUND
 
 
-def test_o14_listed_sizes() -> None:
+def test_o14_listed_sizes(detail: str) -> None:
     right, goal = O14["expected"], O14["inputs"]["goal"]
     sizes = ", ".join(f"{value}: {chance}" for value, chance in O14["inputs"]["sizes"].items())
     given = one_month(
         "leads: {mean: 9, per: month}", more=f"products: {{p: {{size: {{values: {{{sizes}}}}}}}}}\n"
     )
     assert expected(given, "bookings").sum() == exactly(right["mean"])
-    bookings = total(simulated(given), "bookings")
+    bookings = total(simulated(given, detail), "bookings")
     check_moments(bookings, right["mean"], *moments_of(right))
     assert p_chance(bookings == 0.0, right["p_zero"]) > RARE
     assert p_chance(bookings >= goal, right["p_ge_goal"]) > RARE
@@ -350,12 +365,12 @@ def test_o14_listed_sizes() -> None:
         assert below < level <= at
 
 
-def test_o18_shared_factor() -> None:
+def test_o18_shared_factor(detail: str) -> None:
     right, wrong = O18["expected"], O18["expected"]["if_factor_redrawn_each_quarter"]
     means = O18["inputs"]["quarter_means"]
     given = scenario(SHARED_FACTOR)
     assert expected(given, "deals") == pytest.approx(means, rel=1e-9)
-    won = entered(simulated(given), "won")
+    won = simulated(given, detail).deals.sum(PARTS).values
     year = won.sum(axis=1)
     for i in range(4):
         for j in range(i):

@@ -88,7 +88,7 @@ def test_opens_unchanged(tmp_path, suffix: str, text: str, runs: int) -> None:
 @BOTH
 @pytest.mark.parametrize("size", [7, 1024])
 def test_slices_make_no_difference(tmp_path, monkeypatch, suffix: str, size: int) -> None:
-    monkeypatch.setattr(engine, "SLICE_RUNS", size)
+    monkeypatch.setitem(engine.RUNS_AT_ONCE, "journey", size)
     data = written(scenario(UNCERTAIN), tmp_path / f"result{suffix}", runs=100)
     right = forecast.simulate(scenario(UNCERTAIN), runs=100, seed=7)
     xarray.testing.assert_identical(without_time(data), without_time(right))
@@ -96,7 +96,7 @@ def test_slices_make_no_difference(tmp_path, monkeypatch, suffix: str, size: int
 
 def test_small_chunks_make_no_difference(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(store, "CHUNK_BYTES", 2_000)
-    monkeypatch.setattr(engine, "SLICE_RUNS", 9)
+    monkeypatch.setitem(engine.RUNS_AT_ONCE, "journey", 9)
     data = written(scenario(UNCERTAIN), tmp_path / "result.nc", runs=100)
     right = forecast.simulate(scenario(UNCERTAIN), runs=100, seed=7)
     xarray.testing.assert_identical(without_time(data), without_time(right))
@@ -163,7 +163,7 @@ class Stopped(Exception):
 
 def fail_at_the_third_slice(monkeypatch, error: type[BaseException]) -> type[BaseException]:
     """Let writing fail; gives the exception that this must end in."""
-    monkeypatch.setattr(engine, "SLICE_RUNS", 10)
+    monkeypatch.setitem(engine.RUNS_AT_ONCE, "journey", 10)
     for name in ("_NetCdf", "_Zarr"):
         right = getattr(store, name).add
 
@@ -235,7 +235,7 @@ def test_a_store_is_never_missing(tmp_path, monkeypatch) -> None:
 
 
 def test_a_progress_that_fails_leaves_nothing(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(engine, "SLICE_RUNS", 10)
+    monkeypatch.setitem(engine.RUNS_AT_ONCE, "journey", 10)
 
     def progress(done: int, _: int) -> None:
         if done > 20:

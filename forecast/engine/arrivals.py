@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log1p, prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.layout import Layout, version_weights
 from forecast.scenario.calendar import Calendar
-from forecast.scenario.model import Arrivals, Number, Rate, Scenario
+from forecast.scenario.model import Arrivals, Number, Rate, Scenario, Uncertain
 
 LEAST_GROWTH = -0.99  # what an uncertain growth falls below with a chance of at most 1e-9
 
@@ -27,12 +29,50 @@ class Spans:
     month: NDArray[np.int64]
     share: Floats  # of the unit's days that the span holds
 
-    def sum_by_period(self, values: Floats, periods: int) -> Floats:
-        """Sum values (row, span) into (row, period)."""
-        starts = np.searchsorted(self.period, np.arange(periods))
-        if len(starts) == values.shape[1]:
-            return values  # one span a period
-        return np.add.reduceat(values, starts, axis=1)
+
+@dataclass(frozen=True)
+class Series:
+    """Figures by period: certain ones, and others times products of uncertain numbers."""
+
+    certain: Floats  # (1, period)
+    uncertain: tuple[Term, ...] = ()
+
+    def __call__(self, values: Values) -> Floats:
+        """Give the figures at values, shape (row, period), or (1, period) where all is certain."""
+        factors = [_product(term.numbers, values) for term in self.uncertain]
+        total = np.repeat(self.certain, most_rows(factors), axis=0) if factors else self.certain
+        for term, factor in zip(self.uncertain, factors, strict=True):
+            total[:, term.periods] += factor[:, None] * term.figures
+        return total
+
+
+class Term(NamedTuple):
+    """Figures of some periods, times the product of some uncertain numbers."""
+
+    numbers: tuple[Uncertain, ...]
+    periods: slice | NDArray[np.int64]
+    figures: Floats
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Growth rates and how long each has worked when a period begins."""
+
+    logs: Floats  # (1, period) what the certain ones add up to, as log1p of the rate times the time
+    uncertain: tuple[tuple[Uncertain, Floats], ...]  # each with its time, shape (period,)
+
+
+@dataclass(frozen=True)
+class MeanLeads:
+    """Leads to expect of a channel by period, but for the factor of ``market``."""
+
+    series: Series
+    rates: Rates | None  # None: growth is certain, and in the series
+
+    def __call__(self, values: Values) -> Floats:
+        """Give the leads at values, shape (row, period)."""
+        leads = self.series(values)
+        return leads if self.rates is None else leads * growth(self.rates, values)
 
 
 def day_spans(scenario: Scenario, per: str) -> Spans:
@@ -53,35 +93,37 @@ def _day_spans(calendar: Calendar, since: tuple[int, ...], per: str) -> Spans:
     return Spans(period, version, unit, month, count / units.length_days[unit])
 
 
-def mean_leads(layout: Layout, channel: str, values: Values) -> Floats:
-    """Leads to expect of a channel, shape (row, period), but for the factor of ``market``."""
+def mean_leads(layout: Layout, channel: str) -> MeanLeads:
+    """Work out what of a channel's leads to expect is certain, and how the rest comes about."""
     scenario = layout.scenario
-    return _spread(
-        scenario,
-        [v.channels[channel].leads.per for v in scenario.versions],
-        lambda version, unit, month: _mean_leads_at(
-            scenario, channel, version, unit, month, values
-        ),
-        growth(layout, channel, values),
-    )
+    pers = [v.channels[channel].leads.per for v in scenario.versions]
+    rates = _rates(layout, channel)
+    known = np.ones(scenario.calendar.periods)
+    if not rates.uncertain:
+        known = growth(rates, Values({}))[0]
+
+    def at(version: int, unit: int, month: int) -> tuple[Number, ...]:
+        return _lead_factors(scenario, channel, version, unit, month)
+
+    return MeanLeads(_spread(scenario, pers, at, known), rates if rates.uncertain else None)
 
 
 def expected_leads(layout: Layout, channel: str, values: Values) -> Floats:
     """All leads to expect of a channel, with exact ones and the market: (row, period)."""
-    random = market_factor(layout.scenario, values)[:, None] * mean_leads(layout, channel, values)
+    random = market_factor(layout.scenario, values)[:, None] * mean_leads(layout, channel)(values)
     return random + fixed_counts(layout, channel)
 
 
-def _mean_leads_at(
-    scenario: Scenario, name: str, version: int, unit: int, month: int, values: Values
-) -> Floats:
+def _lead_factors(
+    scenario: Scenario, name: str, version: int, unit: int, month: int
+) -> tuple[Number, ...]:
+    """The numbers whose product is the leads to expect of a unit in a month."""
     assumed = scenario.versions[version]
     channel = assumed.channels[name]
     if channel.leads.fixed:
-        return np.zeros(1)
+        return (0.0,)
     factor = 1.0 if has_one_market(scenario) else assumed.market
-    figure = values(channel.leads.figure(unit)) * values(factor)
-    return figure * values(channel.seasonality.get(month + 1, 1.0))
+    return channel.leads.figure(unit), factor, channel.seasonality.get(month + 1, 1.0)
 
 
 def has_one_market(scenario: Scenario) -> bool:
@@ -94,67 +136,105 @@ def market_factor(scenario: Scenario, values: Values) -> Floats:
     return values(scenario.versions[0].market if has_one_market(scenario) else 1.0)
 
 
-def spend_rate(layout: Layout, channel: str, values: Values) -> Floats:
-    """A channel's fixed costs, shape (row, period)."""
+def spend_rate(layout: Layout, channel: str) -> Series:
+    """A channel's fixed costs by period."""
     scenario = layout.scenario
     costs = [v.channels[channel].cost.fixed for v in scenario.versions]
-    return _spread(
-        scenario,
-        [cost.per for cost in costs],
-        lambda version, unit, month: values(costs[version].amount),  # noqa: ARG005
-        np.ones((1, scenario.calendar.periods)),
-    )
+
+    def at(version: int, unit: int, month: int) -> tuple[Number, ...]:  # noqa: ARG001
+        return (costs[version].amount,)
+
+    return _spread(scenario, [c.per for c in costs], at, np.ones(scenario.calendar.periods))
 
 
 def _spread(
     scenario: Scenario,
     pers: list[str],
-    at: Callable[[int, int, int], Floats],
+    at: Callable[[int, int, int], tuple[Number, ...]],
     factor: Floats,
-) -> Floats:
+) -> Series:
     """Sum figures (by version, unit, month) over the days of each period, times a factor."""
-    periods = scenario.calendar.periods
-    total = np.zeros((1, periods))
+    figures = _Figures(scenario.calendar.periods)
     for per in dict.fromkeys(pers):
         days = day_spans(scenario, per)
-        known: dict[tuple[int, int, int], Floats] = {}
-        columns = []
-        for key in zip(days.version, days.unit, days.month, strict=True):
-            version, unit, month = (int(k) for k in key)
-            if pers[version] != per:
-                columns.append(np.zeros(1))
-                continue
-            if (version, unit, month) not in known:
-                known[version, unit, month] = at(version, unit, month)
-            columns.append(known[version, unit, month])
-        total = total + days.sum_by_period(stack_rows(columns) * days.share, periods)
-    return total * factor
+        keys = zip(days.version.tolist(), days.unit.tolist(), days.month.tolist(), strict=True)
+        for (version, unit, month), period, share in zip(
+            keys, days.period.tolist(), days.share.tolist(), strict=True
+        ):
+            if pers[version] == per:
+                figures.add(at(version, unit, month), period, share * factor[period])
+    return figures.series()
 
 
-def growth(layout: Layout, channel: str, values: Values) -> Floats:
-    """Compound growth since the start at the beginning of each period, shape (row, period).
+class _Figures:
+    """Figures by period, added up by the uncertain numbers that they are multiplied with."""
 
-    A version's rate works from its day on, on the level reached until then.
-    """
+    def __init__(self, periods: int) -> None:
+        self._certain = np.zeros(periods)
+        self._by_numbers: dict[tuple[Uncertain, ...], Floats] = {}
+
+    def add(self, numbers: tuple[Number, ...], at: int | slice, weight: float | Floats) -> None:
+        """Add the product of numbers times a weight to some periods."""
+        named = tuple(n for n in numbers if isinstance(n, Uncertain))
+        known = prod(n for n in numbers if not isinstance(n, Uncertain))
+        figures = self._certain
+        if named:
+            figures = self._by_numbers.setdefault(named, np.zeros_like(figures))
+        figures[at] += known * weight
+
+    def series(self) -> Series:
+        """Keep of each product's figures the periods in which it has any."""
+        terms = []
+        for numbers, figures in self._by_numbers.items():
+            at = np.flatnonzero(figures)
+            if len(at):
+                unbroken = len(at) == at[-1] + 1 - at[0]
+                where = slice(int(at[0]), int(at[-1]) + 1) if unbroken else at
+                terms.append(Term(numbers, where, figures[where]))
+        return Series(self._certain[None, :], tuple(terms))
+
+
+def _product(numbers: tuple[Uncertain, ...], values: Values) -> Floats:
+    first, *others = (values(number) for number in numbers)
+    for other in others:
+        first = first * other
+    return first
+
+
+def growth(rates: Rates, values: Values) -> Floats:
+    """Compound growth since the start at the beginning of each period, shape (row, period)."""
+    logs = rates.logs
+    for number, time in rates.uncertain:
+        logs = logs + np.log1p(np.maximum(values(number), LEAST_GROWTH))[:, None] * time
+    return np.asarray(np.exp(logs))
+
+
+def _rates(layout: Layout, channel: str) -> Rates:
+    """A version's rate works from its day on, on the level reached until then."""
     scenario = layout.scenario
     edges = np.array(scenario.calendar.edges, dtype=np.float64)
     logs = np.zeros((1, scenario.calendar.periods))
+    uncertain = []
     bounds = [float(v.since.toordinal()) for v in scenario.versions] + [edges[-1]]
     for i, version in enumerate(scenario.versions):
         rate: Rate = version.channels[channel].growth
         elapsed = scenario.calendar.units_elapsed(rate.per)
         begin, end = np.interp([bounds[i], bounds[i + 1]], edges, elapsed)
         inside = np.clip(elapsed[:-1], begin, end) - begin
-        amount = np.maximum(values(rate.amount), LEAST_GROWTH)
-        logs = logs + np.log1p(amount)[:, None] * inside
-    return np.asarray(np.exp(logs))
+        if isinstance(rate.amount, Uncertain):
+            uncertain.append((rate.amount, inside))
+        else:
+            logs = logs + log1p(max(rate.amount, LEAST_GROWTH)) * inside
+    return Rates(logs, tuple(uncertain))
 
 
-def by_version(layout: Layout, number: Callable[[int], Number], values: Values) -> Floats:
-    """A number of each version, weighted by the days of each period, shape (row, period)."""
+def by_version(layout: Layout, numbers: Sequence[Number]) -> Series:
+    """A number of each version, weighted by the days of each period."""
     weights = version_weights(layout.scenario)
-    columns = [values(number(v))[:, None] * weights[:, v] for v in range(weights.shape[1])]
-    return np.asarray(sum(columns[1:], columns[0]))
+    figures = _Figures(len(weights))
+    for v, number in enumerate(numbers):
+        figures.add((number,), slice(None), weights[:, v])
+    return figures.series()
 
 
 def fixed_counts(layout: Layout, channel: str) -> NDArray[np.int64]:
@@ -193,5 +273,20 @@ def _daily_counts(leads: Arrivals, calendar: Calendar) -> Floats:
 
 def stack_rows(columns: list[Floats]) -> Floats:
     """Stack columns of 1 or R values into (row, column)."""
-    rows = max((len(c) for c in columns), default=1)
-    return np.stack([np.broadcast_to(c, (rows,)) for c in columns], axis=1)
+    out = np.empty((most_rows(columns), len(columns)))
+    for i, column in enumerate(columns):
+        out[:, i] = column
+    return out
+
+
+def stack_columns(columns: list[Floats]) -> Floats:
+    """Stack columns of 1 or R values into (column, row)."""
+    out = np.empty((len(columns), most_rows(columns)))
+    for i, column in enumerate(columns):
+        out[i] = column
+    return out
+
+
+def most_rows(parts: Iterable[Floats]) -> int:
+    """The rows of what has more than one, 1 if none has."""
+    return max((len(part) for part in parts), default=1)

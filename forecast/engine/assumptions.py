@@ -2,24 +2,55 @@
 
 The points are quasi-random, and each depends only on (seed, name, run): the van der Corput
 sequence with its index shuffled and its digits scrambled by hashes keyed by name.
-
-Source: B. Burley, "Practical hash-based Owen scrambling", JCGT 9(4), 2020.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.kernel.quantiles import (
+    ELSEWHERE,
+    EXP,
+    LOGISTIC,
+    NO_TABLE,
+    PIECES,
+    PLAIN,
+    Forms,
+    Ties,
+    fill_normals,
+    fill_points,
+    fill_values,
+)
 from forecast.engine.keys import stream_key
+from forecast.scenario.families import Beta, Family, Gamma, Lognormal, Normal
+from forecast.scenario.families.table import EDGE, QuantileTable
 from forecast.scenario.model import Number, Scenario, Uncertain
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
 Floats = NDArray[np.float64]
-Words = NDArray[np.uint32]
+
+
+class Rows(Mapping[Uncertain, Floats]):
+    """The rows of one array (assumption, run) by assumption."""
+
+    def __init__(self, at: Mapping[Uncertain, int], block: Floats) -> None:
+        self.at = at
+        self.block = block
+
+    def __getitem__(self, number: Uncertain) -> Floats:
+        row: Floats = self.block[self.at[number]]
+        return row
+
+    def __iter__(self) -> Iterator[Uncertain]:
+        return iter(self.at)
+
+    def __len__(self) -> int:
+        return len(self.at)
 
 
 @dataclass(frozen=True)
@@ -46,26 +77,22 @@ class Draws:
         self.numbers = uncertain_numbers(scenario)
         self.names = tuple(self.numbers)
         self._matrix, self.together = correlation_matrix(scenario.correlations)
-        self._root = np.linalg.cholesky(self._matrix)
-        drawn = dict.fromkeys((*self.names, *self.together))
-        self.drawn = tuple(drawn)
-        self._keys = {name: stream_key(seed, "assumption", name) for name in drawn}
+        self.drawn = tuple(dict.fromkeys((*self.names, *self.together)))
+        keys = [stream_key(seed, "assumption", name) for name in self.drawn]
+        self._keys = np.array(keys, dtype=np.uint64)
+        self._at = {number: i for i, number in enumerate(self.numbers.values())}
+        places = np.array([self.drawn.index(name) for name in self.together], dtype=np.int64)
+        root = np.asarray(np.linalg.cholesky(self._matrix), dtype=np.float64)
+        self._ties = Ties(places, root)
 
     def draw(self, first: int, runs: int) -> Values:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
-        return self.at_normals({name: self._normals(name, first, runs) for name in self._keys})
+        return self._values(quasi_normals(self._keys, first, runs))
 
     def at_normals(self, normals: Mapping[str, Floats]) -> Values:
         """Give the values at independent standard normal points, shape (row,) by name."""
-        points = dict(normals)
-        for i, name in enumerate(self.together):
-            weights = self._root[i, : i + 1]
-            parts = [w * normals[n] for w, n in zip(weights, self.together, strict=False)]
-            points[name] = np.ascontiguousarray(sum(parts[1:], parts[0]))
-        values = {
-            self.numbers[n]: self.numbers[n].family.from_normal(points[n]) for n in self.names
-        }
-        return Values(values)
+        rows = [np.asarray(normals[name], dtype=np.float64) for name in self.drawn]
+        return self._values(np.stack(rows) if rows else np.empty((0, 1)))
 
     def means(self) -> Values:
         """Give every assumption's mean, one row."""
@@ -82,40 +109,70 @@ class Draws:
 
     def matrix(self, values: Values, runs: int) -> Floats:
         """Lay out values as (run, assumption)."""
-        columns = [np.broadcast_to(values(u), (runs,)) for u in self.numbers.values()]
-        return np.stack(columns, axis=1) if columns else np.zeros((runs, 0))
+        if isinstance(values.of, Rows) and values.of.at is self._at:
+            return np.ascontiguousarray(values.of.block.T)
+        out = np.empty((runs, len(self.numbers)))
+        for i, number in enumerate(self.numbers.values()):
+            out[:, i] = values(number)
+        return out
 
-    def _normals(self, name: str, first: int, runs: int) -> Floats:
-        from scipy.special import ndtri
+    def _values(self, normals: Floats) -> Values:
+        """Give the values at independent normals (drawn, row), which are overwritten."""
+        block = np.empty((len(self.names), normals.shape[1]))
+        if not len(block):
+            return Values(Rows(self._at, block))
+        forms, elsewhere = self._forms
+        outside = fill_values(normals, self._ties, forms, block)
+        for i, family in elsewhere:
+            block[i] = family.from_normal(normals[i])
+        if outside:
+            for number, i in self._at.items():
+                far = ~(np.abs(normals[i]) <= EDGE)
+                block[i, far] = number.family.from_normal(normals[i, far])
+        return Values(Rows(self._at, block))
 
-        return np.asarray(ndtri(quasi_uniforms(self._keys[name], first, runs)))
+    @cached_property
+    def _forms(self) -> tuple[Forms, list[tuple[int, Family]]]:
+        """How the kernel makes the values; and those that it does not make, with their rows."""
+        families = [number.family for number in self._at]
+        shapes = [_shape(family) for family in families]
+        tables = dict.fromkeys(table for _, _, table in shapes if table is not None)
+        cells = np.cumsum([0, *(len(table.pieces) for table in tables)])
+        begin = dict(zip(tables, cells[:-1].tolist(), strict=True))
+        forms = Forms(
+            np.array([finish for finish, _, _ in shapes]),
+            np.array([NO_TABLE if table is None else begin[table] for _, _, table in shapes]),
+            np.array([0.0 if table is None else float(table.per_unit) for _, _, table in shapes]),
+            np.array([parameters for _, parameters, _ in shapes]),
+            np.concatenate([np.empty((0, PIECES)), *(table.pieces for table in tables)]),
+            EDGE,
+        )
+        return forms, [(i, f) for i, f in enumerate(families) if forms.finish[i] == ELSEWHERE]
+
+
+def _shape(family: Family) -> tuple[int, tuple[float, float, float, float], QuantileTable | None]:
+    """How a family's value is made of a normal: ``Forms.finish``, parameters and table."""
+    if isinstance(family, Beta):
+        return LOGISTIC, (0.0, 1.0, family.low, family.high), family.table()
+    if isinstance(family, Gamma):
+        return EXP, (0.0, 1.0, family.scale, 0.0), family.table()
+    if isinstance(family, Lognormal):
+        return EXP, (family.mu, family.sigma, 1.0, 0.0), None
+    if isinstance(family, Normal):
+        return PLAIN, (family.mu, family.sigma, 1.0, 0.0), None
+    return ELSEWHERE, (0.0, 1.0, 0.0, 0.0), None
+
+
+def quasi_normals(keys: NDArray[np.uint64], first: int, runs: int) -> Floats:
+    """Give the normals of the scrambled points of runs ``first`` on, shape (key, run)."""
+    normals = np.empty((len(keys), runs))
+    if len(keys):
+        fill_normals(keys, first, normals)
+    return normals
 
 
 def quasi_uniforms(key: int, first: int, runs: int) -> Floats:
     """Give the scrambled points of runs ``first`` on, inside (0, 1), for one key."""
-    index = np.arange(first, first + runs, dtype=np.uint64).astype(np.uint32)
-    low, high = np.uint32(key & 0xFFFFFFFF), np.uint32(key >> 32)
-    shuffled = _scramble(index, low)
-    digits = _hash(shuffled, high)  # the index is the sequence's digits in reverse
-    return (_reverse(digits).astype(np.float64) + 0.5) * 2.0**-32
-
-
-def _scramble(x: Words, seed: np.uint32) -> Words:
-    return _reverse(_hash(_reverse(x), seed))
-
-
-def _hash(x: Words, seed: np.uint32) -> Words:
-    """Permute from the lowest bit up: a bit changes with those below it only (Laine, Karras)."""
-    x = x ^ (x * np.uint32(0x3D20ADEA))
-    x = x + seed
-    x = x * ((seed >> np.uint32(16)) | np.uint32(1))
-    x = x ^ (x * np.uint32(0x05526C56))
-    return x ^ (x * np.uint32(0x53A22864))
-
-
-def _reverse(x: Words) -> Words:
-    """Reverse the order of the 32 bits."""
-    for shift, mask in ((1, 0x55555555), (2, 0x33333333), (4, 0x0F0F0F0F), (8, 0x00FF00FF)):
-        s, m = np.uint32(shift), np.uint32(mask)
-        x = ((x >> s) & m) | ((x & m) << s)
-    return (x >> np.uint32(16)) | (x << np.uint32(16))
+    points = np.empty((1, runs))
+    fill_points(np.array([key], dtype=np.uint64), first, points)
+    return np.ravel(points)

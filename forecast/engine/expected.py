@@ -18,7 +18,7 @@ from math import prod
 import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats, Values
-from forecast.engine.kernel.flow import Means, flow, new_flow
+from forecast.engine.kernel.flow import Means, expect, new_flow
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -109,10 +109,9 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
         np.zeros((*lead, segments, products)),
         np.zeros((*lead, segments, products)),
         np.zeros(lead),
-        np.zeros((*lead, stages + 2)),
+        np.zeros((*lead, stages)),
     )
-    state = new_flow(plan, stages)
-    flow(plan, blueprint.maker.tables(values), size_means(blueprint), state, means)
+    expect(plan, blueprint.maker.tables(values), size_means(blueprint), new_flow(plan, True), means)
     return means
 
 

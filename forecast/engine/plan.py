@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.arrivals import fixed_counts
-from forecast.engine.kernel.samplers import alias_build
-from forecast.engine.kernel.shapes import Keys, Plan
-from forecast.engine.kernel.sizes import PARAMETERS
+from forecast.engine.kernel.shapes import Keys, Plan, Steps
 from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
+from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
-from forecast.scenario.families import Family, Listed
 from forecast.scenario.model import Scenario
 
 
@@ -43,6 +40,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
     plan = Plan(
         np.array(scenario.calendar.quarter_of, dtype=np.int64),
         layout.phase_of,
+        *_steps(scenario, layout),
         _twins(scenario),
         np.array(entry, dtype=np.int64),
         np.stack([fixed_counts(layout, c) for c in channels]),
@@ -51,9 +49,19 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([w.target for w in layout.ways], dtype=np.int64),
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.lag_of,
-        **_sizes(layout),
+        make_sizes(layout, np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)),
     )
     return Blueprint(layout, maker, plan)
+
+
+def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
+    """Divide the horizon into periods, and into spans of one quarter and phase."""
+    periods = np.arange(scenario.calendar.periods + 1)
+    parts = np.stack([np.array(scenario.calendar.quarter_of), layout.phase_of])
+    fresh = np.any(np.diff(parts, axis=1) != 0, axis=0)
+    starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
+    of = np.concatenate([[0], np.cumsum(fresh)])
+    return Steps(periods, periods[:-1].copy()), Steps(starts.astype(np.int64), of.astype(np.int64))
 
 
 def _twins(scenario: Scenario) -> NDArray[np.int64]:
@@ -64,46 +72,6 @@ def _twins(scenario: Scenario) -> NDArray[np.int64]:
         for i, group in enumerate(scenario.groups)
     ]
     return np.array(twins, dtype=np.int64)
-
-
-def _sizes(layout: Layout) -> dict[str, NDArray[Any]]:
-    """Family codes, parameters and listed values of the sizes, by group and variant."""
-    groups, variants = layout.scenario.groups, layout.variants
-    shape = len(groups), len(variants)
-    code, first, count = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    parameters = np.zeros((*shape, PARAMETERS))
-    values, thresholds, others = (
-        [np.zeros(1)],
-        [np.zeros(1, np.uint64)],
-        [np.zeros((1, 2), np.int64)],
-    )
-    placed: dict[Family, int] = {}
-    for g, group in enumerate(groups):
-        for v, variant in enumerate(variants):
-            if group not in variant.sizes:
-                continue
-            family = variant.sizes[group].family
-            code[g, v], given = family.kernel()
-            parameters[g, v, : len(given)] = given
-            if isinstance(family, Listed):
-                if family not in placed:
-                    placed[family] = sum(len(part) for part in values)
-                    threshold = np.zeros(len(family.values), np.uint64)
-                    other = np.zeros((len(family.values), 2), np.int64)
-                    alias_build(np.array(family.chances), threshold, other)
-                    values.append(np.array(family.values))
-                    thresholds.append(threshold)
-                    others.append(other)
-                first[g, v], count[g, v] = placed[family], len(family.values)
-    return {
-        "size_code": code,
-        "size_parameters": parameters,
-        "size_first": first,
-        "size_count": count,
-        "size_values": np.concatenate(values),
-        "size_threshold": np.concatenate(thresholds),
-        "size_other": np.concatenate(others),
-    }
 
 
 def make_keys(layout: Layout, seed: int) -> Keys:
@@ -130,6 +98,8 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         by_way("lag"),
         by_variant("product"),
         by_variant("size"),
+        by_variant("outcome"),
+        grid([("ending", *g) for g in groups], len(groups)),
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from math import ceil
 
 from forecast.engine.outcome import reached
-from forecast.engine.request import MOST_RUNS, RequestError
+from forecast.engine.request import MOST_RUNS, RequestError, detail_for
 from forecast.engine.run import simulate_totals
 from forecast.engine.simulate import bytes_per_run, ready
 from forecast.scenario.model import Scenario
@@ -27,7 +27,9 @@ def runs_for_precision(scenario: Scenario, *, precision: float, seed: int) -> in
     """
     if not scenario.goals:
         raise RequestError("--precision needs goals. Add goals to the scenario, or use --runs.")
-    simulator = ready(scenario, PILOT_RUNS, seed ^ PILOT, bytes_per_run(scenario))
+    detail = detail_for(goal.metric for goal in scenario.goals)
+    kept = bytes_per_run(scenario, detail)
+    simulator = ready(scenario, PILOT_RUNS, seed ^ PILOT, kept, detail)
     totals, _ = simulate_totals(simulator, PILOT_RUNS, None, nullcontext(), None)
     worst = max(
         _largest_variance(float(reached(totals, goal, quarters).mean()))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 MOST_RUNS = 100_000_000
-DETAILS = ("journey",)
-MOST_DEALS = 2e7  # of one run, where each size is drawn: about a quarter of a second
+JOURNEY, OUTCOME = "journey", "outcome"
+DETAILS = (JOURNEY, OUTCOME)
+OUTCOMES = ("deals", "bookings", "revenue", "spend")  # the metrics that "outcome" keeps
 MEMORY_SHARE = 0.8
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -50,13 +52,13 @@ def check_memory(runs: int, bytes_per_run: int, in_flight: int = 0) -> None:
         )
 
 
-def check_deals(deals_per_run: float) -> None:
-    """Check that the sizes of a run's deals can be drawn one by one; raises ``RequestError``."""
-    if deals_per_run > MOST_DEALS:
-        raise RequestError(
-            f"got about {deals_per_run:.2g} deals in every run; must be at most {MOST_DEALS:.0e}, "
-            "as the size of each is drawn. Give the products a fixed size, or lower the leads."
-        )
+def detail_for(metrics: Iterable[str]) -> str:
+    """Give the least detail that answers a question on some metrics.
+
+    >>> detail_for(["deals", "bookings"]), detail_for(["deals", "opportunity"])
+    ('outcome', 'journey')
+    """
+    return OUTCOME if all(metric in OUTCOMES for metric in metrics) else JOURNEY
 
 
 def _memory_bytes() -> float:

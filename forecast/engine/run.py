@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.expected import Expectation, expectation
+from forecast.engine.kernel.collapse import Outcomes
 from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.plan import Blueprint
 from forecast.engine.selfcheck import check_means
-from forecast.engine.simulate import Simulator, Slice, cuts, empty_futures, in_order, ready
+from forecast.engine.simulate import Simulator, Slice, cuts, in_order, ready
 from forecast.engine.store import Sink, open_sink
 from forecast.scenario.model import Scenario
 
@@ -85,11 +86,11 @@ def simulate_totals(
     with opener as sink:
 
         def one(first: int, count: int) -> tuple[Totals, Moments | None, Slice | None]:
-            futures = empty_futures(blueprint.scenario, count)
-            assumptions, tables = simulator.into(first, futures)
-            kept = Slice(first, futures, assumptions) if sink else None
+            rows = simulator.empty(count)
+            assumptions, tables = simulator.into(first, rows)
+            kept = Slice(first, rows, assumptions) if sink else None
             chance = exact.of_slice(tables, first, count) if exact else None
-            return totals_of(blueprint, futures), chance, kept
+            return totals_of(blueprint, rows), chance, kept
 
         slices = cuts(runs, simulator.slice_runs())
         work = in_order(one, slices)
@@ -109,14 +110,16 @@ def simulate_totals(
     return totals, exact.chances(chances) if exact else {}
 
 
-def totals_of(blueprint: Blueprint, rows: Futures | Means) -> Totals:
+def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
     """Sum rows over channels, segments and products: (run, quarter) by name."""
     totals: Totals = {
-        "leads": rows.leads.sum(axis=(2, 3)),
         "deals": rows.deals.sum(axis=(2, 3, 4)),
         "bookings": rows.bookings.sum(axis=(2, 3, 4)),
         "spend": rows.spend.sum(axis=2),
     }
+    if isinstance(rows, Outcomes):
+        return totals
+    totals["leads"] = rows.leads.sum(axis=(2, 3))
     for j, stage in enumerate(blueprint.scenario.stages):
         totals[stage] = rows.entered[..., j].sum(axis=(2, 3))
     return totals

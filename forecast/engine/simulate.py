@@ -5,100 +5,118 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
 from forecast.engine.expected import flow_at
+from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
+from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
-from forecast.engine.kernel.sizes import FIXED
 from forecast.engine.kernel.spread import GUIDE_CELLS
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
-from forecast.engine.request import check_deals, check_memory, check_request
+from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
+from forecast.engine.sizes import make_sizes
+from forecast.engine.terms import make_terms
+from forecast.engine.worth import add_worth, new_cells
 from forecast.scenario.model import Scenario
 
 T = TypeVar("T")
 
-SLICE_RUNS = 1_024  # the most runs of a slice; small enough that Ctrl-C is heard at once
 SLICE_BYTES = 32_000_000  # the most a slice's rows may take
 SLICE_SECONDS = 0.3  # about the longest time of a slice
-SECONDS_PER_CELL, SECONDS_PER_DEAL = 1e-6, 1.3e-8  # of a group in a period; of a size drawn
+SECONDS_PER_CELL = 1e-6  # of a group in a period
+RUNS_AT_ONCE = {JOURNEY: 1_024, OUTCOME: 16_384}  # the most of a slice
+# The sums of sizes are prepared for so many deals: the mean's multiple, and standard deviations.
+MEANS_PREPARED, DEVIATIONS_PREPARED = 4.0, 12.0
+
+Rows = Futures | Outcomes
 
 
 class Slice(NamedTuple):
     """Some runs, simulated."""
 
     first: int
-    futures: Futures
+    rows: Rows
     assumptions: NDArray[np.float64]  # (run, assumption)
 
 
-def empty_futures(scenario: Scenario, runs: int) -> Futures:
+def empty_rows(scenario: Scenario, runs: int, detail: str = JOURNEY) -> Rows:
     """Allocate the zeroed rows of so many runs."""
-    sizes = len(scenario.channels), len(scenario.segments), len(scenario.products)
-    channels, segments, products = sizes
+    channels, segments = len(scenario.channels), len(scenario.segments)
     quarters, stages = len(scenario.calendar.quarters), len(scenario.stages) + 2
+    lead = runs, quarters, channels
+    deals = *lead, segments, len(scenario.products)
+    if detail == OUTCOME:
+        return Outcomes(np.zeros(deals, np.int64), np.zeros(deals), np.zeros(lead))
     return Futures(
-        np.zeros((runs, quarters, channels, segments), np.int64),
-        np.zeros((runs, quarters, channels, segments, stages), np.int64),
-        np.zeros((runs, quarters, channels, segments, products), np.int64),
-        np.zeros((runs, quarters, channels, segments, products)),
-        np.zeros((runs, quarters, channels)),
+        np.zeros((*lead, segments), np.int64),
+        np.zeros((*lead, segments, stages), np.int64),
+        np.zeros(deals, np.int64),
+        np.zeros(deals),
+        np.zeros(lead),
         np.zeros((runs, quarters, stages), np.int64),
     )
 
 
-def bytes_per_run(scenario: Scenario) -> int:
+def part_of(rows: Rows, first: int, count: int) -> Rows:
+    """Give the rows of some runs: views, not copies."""
+    views: list[Any] = [array[first : first + count] for array in rows]
+    return Outcomes(*views) if isinstance(rows, Outcomes) else Futures(*views)
+
+
+def bytes_per_run(scenario: Scenario, detail: str = JOURNEY) -> int:
     """Bytes that the rows of one run take."""
-    return sum(array.nbytes for array in empty_futures(scenario, 1))
+    return sum(array.nbytes for array in empty_rows(scenario, 1, detail))
 
 
-def ready(scenario: Scenario, runs: int, seed: int, kept_bytes: int) -> Simulator:
+def ready(
+    scenario: Scenario, runs: int, seed: int, kept_bytes: int, detail: str = JOURNEY
+) -> Simulator:
     """Make a simulator, once it is sure that so many runs can be simulated and kept.
 
     ``kept_bytes`` is what is kept of each run. Raises ``RequestError``.
     """
-    check_request(runs, seed)
-    simulator = Simulator(make_blueprint(scenario), seed)
-    in_flight = 2 * usable_threads() * simulator.slice_runs() * bytes_per_run(scenario)
+    check_request(runs, seed, detail)
+    simulator = Simulator(make_blueprint(scenario), seed, detail)
+    bytes_of_run = bytes_per_run(scenario, detail)
+    in_flight = 2 * usable_threads() * simulator.slice_runs() * bytes_of_run
     check_memory(runs, kept_bytes, in_flight)
-    check_deals(simulator.drawn_deals)
     return simulator
 
 
 class Simulator:
-    """A scenario and a seed, ready to simulate any runs: the same rows however they are cut."""
+    """A scenario and a seed, ready to simulate any runs: the same rows however they are cut.
 
-    def __init__(self, blueprint: Blueprint, seed: int) -> None:
-        self.blueprint = blueprint
+    ``detail``: "journey" simulates all stages jointly; "outcome" draws deals, bookings and spend
+    only, from the same law.
+    """
+
+    def __init__(self, blueprint: Blueprint, seed: int, detail: str = JOURNEY) -> None:
+        self.detail = detail
         self.draws = Draws(blueprint.scenario, seed)
         self.keys: Keys = make_keys(blueprint.layout, seed)
+        self.blueprint = _prepared(blueprint, self.draws)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The expected deals of groups as polynomials, where they are."""
+        blueprint = self.blueprint
+        return make_terms(blueprint.layout, blueprint.maker, blueprint.plan, self.draws)
 
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
         cells = len(plan.twin) * len(plan.quarter_of)
-        seconds = SECONDS_PER_CELL * cells + SECONDS_PER_DEAL * self.drawn_deals
-        fit = min(
-            SLICE_BYTES // (bytes_per_run(scenario) + self._table_bytes()), SLICE_SECONDS / seconds
-        )
-        return int(max(1, min(SLICE_RUNS, fit)))
-
-    @cached_property
-    def drawn_deals(self) -> float:
-        """About how many deals of a run have a size that must be drawn."""
-        plan, scenario = self.blueprint.plan, self.blueprint.scenario
-        drawn = np.zeros((len(scenario.groups), len(scenario.products)), dtype=bool)
-        for variant, product in enumerate(plan.product_of):
-            drawn[:, product] |= plan.size_code[:, variant] != FIXED
-        if not drawn.any():
-            return 0.0
-        deals = flow_at(self.blueprint, self.draws.means(), 1).deals.sum(axis=(0, 1))
-        return float(deals.reshape(drawn.shape)[drawn].sum())
+        bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes()
+        fit = min(SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL * cells))
+        whole = int(max(1, min(RUNS_AT_ONCE[self.detail], fit)))
+        return max(whole // LANES, 1) * LANES if whole > LANES else whole
 
     def _table_bytes(self) -> int:
         """Bytes of tables that one run takes when much is uncertain."""
@@ -107,33 +125,54 @@ class Simulator:
         quarters = len(self.blueprint.scenario.calendar.quarters)
         lag_bytes = 2 * GUIDE_CELLS + 8 * 5 * len(plan.quarter_of)
         by_cell = 8 * ((6 + quarters) * plan.fixed.size + 2 * plan.lag_of.size)
-        return by_cell + lags * lag_bytes
+        cells = 3 * 8 * plan.sizes.code.size * (len(plan.spans.start) - 1)
+        return by_cell + cells + lags * lag_bytes
 
-    def into(self, first: int, futures: Futures) -> tuple[NDArray[np.float64], Tables]:
+    def empty(self, runs: int) -> Rows:
+        """Allocate the zeroed rows of so many runs."""
+        return empty_rows(self.blueprint.scenario, runs, self.detail)
+
+    def into(self, first: int, rows: Rows) -> tuple[NDArray[np.float64], Tables]:
         """Simulate runs from ``first`` on into zeroed rows.
 
         Gives their assumptions (run, assumption) and the tables these make.
         """
-        runs = len(futures.leads)
+        runs = len(rows.deals)
         values = self.draws.draw(first, runs)
         tables = self.blueprint.maker.tables(values)
         plan = self.blueprint.plan
-        sweep(plan, self.keys, tables, new_state(plan, self.keys), first, futures)
+        cells = new_cells(plan, self.keys, runs)
+        if isinstance(rows, Outcomes):
+            state = new_collapse(plan, self.keys, self.terms)
+            collapse(plan, self.keys, tables, state, first, rows, cells)
+        else:
+            sweep(plan, self.keys, tables, new_state(plan, self.keys), first, rows, cells)
+        add_worth(plan, self.keys, tables, cells, first, (rows.deals, rows.bookings))
         return self.draws.matrix(values, runs), tables
 
     def whole(self, runs: int, threads: int | None = None) -> Slice:
         """Simulate runs 0 .. runs - 1 into one set of rows."""
-        futures = empty_futures(self.blueprint.scenario, runs)
+        rows = self.empty(runs)
         assumptions = np.empty((runs, len(self.draws.names)))
 
         def one(first: int, count: int) -> int:
-            rows = Futures._make(array[first : first + count] for array in futures)
-            assumptions[first : first + count] = self.into(first, rows)[0]
+            part = part_of(rows, first, count)
+            assumptions[first : first + count] = self.into(first, part)[0]
             return count
 
         for _ in in_order(one, cuts(runs, self.slice_runs()), threads):
             pass
-        return Slice(0, futures, assumptions)
+        return Slice(0, rows, assumptions)
+
+
+def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
+    """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
+    means = flow_at(blueprint, draws.means(), 1).deals[0].max(axis=0)
+    most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
+    by_group = most.reshape(len(blueprint.scenario.groups), -1)
+    by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)
+    sizes = make_sizes(blueprint.layout, by_variant)
+    return replace(blueprint, plan=blueprint.plan._replace(sizes=sizes))
 
 
 def cuts(runs: int, size: int) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from forecast.engine.dataset import as_dataset, attributes
 from forecast.engine.simulate import Simulator, Slice
-from forecast.engine.variables import PATH, VARIABLES, arrays_of, attributes_of, coordinates
+from forecast.engine.variables import PATH, arrays_of, attributes_of, coordinates, variables_of
 
 SUFFIXES = (".nc", ".zarr")
 CHUNK_BYTES = 4_000_000
@@ -125,7 +125,7 @@ class _NetCdf:
         self._file = h5netcdf.File(path, "w")
         try:
             self._lay_out(simulator, runs)
-            attrs = attributes(simulator.blueprint.scenario, runs, seed)
+            attrs = attributes(simulator, runs, seed)
             self._file.attrs.update(attrs | {"coordinates": "path"})
         except BaseException:
             self.close()
@@ -147,7 +147,7 @@ class _NetCdf:
         path = self._make("path", ("assumption",), text, sizes, {"long_name": PATH.meaning})
         if names:
             path[:] = np.array(names, dtype=object)
-        for name, declared in VARIABLES.items():
+        for name, declared in variables_of(simulator.detail).items():
             attrs = attributes_of(name, scenario.currency)
             self._make(name, declared.dims, declared.dtype, sizes, attrs)
 
@@ -172,7 +172,7 @@ class _NetCdf:
     def add(self, part: Slice) -> None:
         """Write one slice."""
         count = len(part.assumptions)
-        for name, array in arrays_of(part.futures, part.assumptions).items():
+        for name, array in arrays_of(part.rows, part.assumptions).items():
             if array.size:
                 self._file.variables[name][part.first : part.first + count] = array
 
@@ -186,7 +186,7 @@ class _Zarr:
 
     def __init__(self, path: Path, simulator: Simulator, runs: int, seed: int) -> None:
         self._path, self._simulator = path, simulator
-        self._attributes = attributes(simulator.blueprint.scenario, runs, seed)
+        self._attributes = attributes(simulator, runs, seed)
 
     def add(self, part: Slice) -> None:
         """Write one slice."""

@@ -2,92 +2,144 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.arrivals import by_version, market_factor, mean_leads, spend_rate, stack_rows
-from forecast.engine.assumptions import Floats, Values
+from forecast.engine.arrivals import (
+    by_version,
+    market_factor,
+    mean_leads,
+    most_rows,
+    spend_rate,
+    stack_columns,
+    stack_rows,
+)
+from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
+from forecast.engine.kernel.takes import (
+    CONVERSION,
+    DIRICHLET,
+    OF_REST,
+    REMAINDER,
+    SPARE_ROWS,
+    Journeys,
+    fill_conditional,
+    fill_takes,
+)
 from forecast.engine.lags import lag_chances, within_chance
 from forecast.engine.layout import Layout
-from forecast.scenario.model import LOST, Group, Lag, Stage
+from forecast.scenario.model import LOST, Group, Lag, Number, Stage, Uncertain
 
 NO_MASS = 1e-300
+LANES = 64  # runs whose journeys are worked out together
+T = TypeVar("T")
+Within = tuple[Lag, float]  # a chance to be found: that a lag is no longer than so many days
 
 
 class TableMaker:
-    """Makes the tables of a layout for any values of its uncertain assumptions."""
+    """Makes the tables of a layout for any values of its uncertain assumptions.
+
+    What turns out not to depend on them is made once and kept.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.lags, self.lag_of = _distinct_lags(layout)
+        self._kept: dict[Hashable, Any] = {}
+        self._uncertain: set[Hashable] = set()
 
     def tables(self, values: Values) -> Tables:
         """Fill the tables for rows of assumption values (one row where all is certain)."""
-        scenario, layout = self.layout.scenario, self.layout
-        channels = scenario.channels
-        means = [mean_leads(layout, c, values) for c in channels]
-        shapes = [self._shape(c, values) for c in channels]
-        leads = [self._lead_cost(c, values) for c in channels]
         return Tables(
-            _stack(means),
-            market_factor(scenario, values),
-            _stack(shapes),
-            conditional(self._shares(values)),
-            conditional(self._ways(values), self.layout.first_way),
-            conditional(self._mix(values)),
-            self._scale(values),
-            _stack([spend_rate(layout, c, values) for c in channels]),
-            _stack(leads),
-            **self._lag_tables(values),
+            self._once("mean", self._mean, values),
+            self._once("market", self._market, values),
+            self._once("shape", self._shape, values),
+            self._once("share", self._share, values),
+            self._once("take", self._take, values),
+            self._once("mix", self._mix, values),
+            self._once("scale", self._scale, values),
+            self._once("fixed cost", self._fixed_cost, values),
+            self._once("lead cost", self._lead_cost, values),
+            **self._once("lags", self._lag_tables, values),
         )
 
-    def _lead_cost(self, channel: str, values: Values) -> Floats:
-        versions = self.layout.scenario.versions
-        return by_version(
-            self.layout, lambda v: versions[v].channels[channel].cost.per_lead, values
-        )
+    def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
+        """Make something of values, once and for all if it asks for none of them."""
+        if name in self._kept:
+            kept: T = self._kept[name]
+            return kept
+        if name in self._uncertain:
+            return make(values)
+        watch = _Watch(values.of)
+        made = make(Values(watch))
+        if watch.asked:
+            self._uncertain.add(name)
+        else:
+            self._kept[name] = made
+        return made
 
-    def _shape(self, channel: str, values: Values) -> Floats:
-        versions = self.layout.scenario.versions
-        dispersion = by_version(
-            self.layout, lambda v: versions[v].channels[channel].dispersion, values
-        )
+    def _mean(self, values: Values) -> Floats:
+        return _by_channel([leads(values) for leads in self._series["mean"]])
+
+    def _market(self, values: Values) -> Floats:
+        return market_factor(self.layout.scenario, values)
+
+    def _shape(self, values: Values) -> Floats:
+        dispersion = _by_channel([series(values) for series in self._series["dispersion"]])
         return np.divide(1.0, dispersion, out=np.zeros_like(dispersion), where=dispersion > 0)
 
-    def _shares(self, values: Values) -> Floats:
-        """Segments' shares, shape (row, phase, segment)."""
+    def _fixed_cost(self, values: Values) -> Floats:
+        return _by_channel([series(values) for series in self._series["fixed cost"]])
+
+    def _lead_cost(self, values: Values) -> Floats:
+        return _by_channel([series(values) for series in self._series["lead cost"]])
+
+    @cached_property
+    def _series(self) -> dict[str, list[Callable[[Values], Floats]]]:
+        """By channel what gives (row, period)."""
+        layout, versions = self.layout, self.layout.scenario.versions
+        series: dict[str, list[Callable[[Values], Floats]]] = {}
+        for c in layout.scenario.channels:
+            of = [version.channels[c] for version in versions]
+            found: dict[str, Callable[[Values], Floats]] = {
+                "mean": mean_leads(layout, c),
+                "dispersion": by_version(layout, [channel.dispersion for channel in of]),
+                "fixed cost": spend_rate(layout, c),
+                "lead cost": by_version(layout, [channel.cost.per_lead for channel in of]),
+            }
+            for name, one in found.items():
+                series.setdefault(name, []).append(one)
+        return series
+
+    def _share(self, values: Values) -> Floats:
+        """Segments' conditional shares, shape (row, phase, segment)."""
         columns = []
         for version in self.layout.scenario.versions:
-            shares = stack_rows([values(s) for s in version.shares.values()])
-            columns.append(shares / shares.sum(axis=1, keepdims=True))
-        return _by_phase(columns, self.layout.weights)
+            shares = [values(s) for s in version.shares.values()]
+            total = sum(shares[1:], shares[0])
+            columns += [share / total for share in shares]
+        return self._phased(columns, 1)[:, :, 0]
 
-    def _ways(self, values: Values) -> Floats:
-        """Chances of the ways, shape (row, phase, group, way)."""
-        layout = self.layout
-        groups = layout.scenario.groups
-        eventual = {
-            (g, v): _eventual(version.journeys[group], values)
-            for v, version in enumerate(layout.scenario.versions)
-            for g, group in enumerate(groups)
-        }
-        columns = []
-        for v in range(len(layout.scenario.versions)):
-            for g, group in enumerate(groups):
-                for way in layout.ways:
-                    pair = layout.targets[way.source], layout.targets[way.target]
-                    held = v in way.versions.get(group, ())
-                    columns.append(eventual[g, v][pair] if held else np.zeros(1))
-        return self._phased(columns, len(groups), len(layout.ways))
+    def _take(self, values: Values) -> Floats:
+        """Conditional chances of the ways, shape (row, phase, group, way)."""
+        numbers, journeys = self._journeys
+        columns = numbers.columns(values)
+        out = np.empty((columns.shape[1], *self.lag_of.shape))
+        work = np.empty((len(journeys.kind) + SPARE_ROWS + out.shape[3], min(len(out), LANES)))
+        fill_takes(columns, journeys, work, out)
+        return out
+
+    @cached_property
+    def _journeys(self) -> tuple[_Numbers, Journeys]:
+        return _journeys(self.layout)
 
     def _mix(self, values: Values) -> Floats:
-        """Shares of the variants, shape (row, phase, group, variant)."""
+        """Conditional shares of the variants, shape (row, phase, group, variant)."""
         layout = self.layout
         groups, names = layout.scenario.groups, layout.scenario.products
         columns = []
@@ -98,15 +150,14 @@ class TableMaker:
                 for variant in layout.variants:
                     held = v in variant.versions.get(group, ())
                     columns.append(mixes[variant.product] / total if held else np.zeros(1))
-        return self._phased(columns, len(groups), len(layout.variants))
+        return self._phased(columns, len(groups))
 
-    def _phased(self, columns: list[Floats], groups: int, items: int) -> Floats:
-        versions = len(self.layout.scenario.versions)
+    def _phased(self, columns: list[Floats], groups: int) -> Floats:
+        """Chances by (version, group, item) -> conditional ones, (row, phase, group, item)."""
         stacked = stack_rows(columns)
-        by_version = stacked.reshape(len(stacked), versions, groups, items)
         weights = self.layout.weights
-        parts = [by_version[:, v, None] * weights[None, :, v, None, None] for v in range(versions)]
-        return np.asarray(sum(parts[1:], parts[0]))
+        by_version = stacked.reshape(len(stacked), weights.shape[1], groups, -1)
+        return _conditional(by_version, weights)
 
     def _scale(self, values: Values) -> Floats:
         layout = self.layout
@@ -121,10 +172,13 @@ class TableMaker:
 
     def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar
-        parts = [
-            lag_chances(lag, values, calendar.periods, calendar.period_days, offset)
-            for lag, offset in self.lags
-        ]
+
+        def chances_of(lag: Lag, offset: float) -> Callable[[Values], Floats]:
+            return lambda known: lag_chances(
+                lag, known, calendar.periods, calendar.period_days, offset
+            )
+
+        parts = [self._once(key, chances_of(*key), values) for key in self.lags]
         counts = np.array([len(p) for p in parts], dtype=np.int64)
         first = np.cumsum(counts) - counts
         chances = np.concatenate(parts)
@@ -133,65 +187,147 @@ class TableMaker:
         chances = np.ascontiguousarray(chances[:, :width])
         cumulative = np.zeros(chances.shape, dtype=np.uint64)
         guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
-        crossover = np.zeros(len(chances), dtype=np.int64)
-        build_rows(chances, cells.astype(np.int64), cumulative, guide, crossover)
+        beyond = np.zeros((len(chances), width + 1))
+        last = np.zeros(len(chances), dtype=np.int64)
+        build_rows(chances, cells.astype(np.int64), beyond, last, cumulative, guide)
         return {
             "lag_first": first,
             "lag_step": (counts > 1).astype(np.int64),
             "lag_cells": cells.astype(np.int64),
             "lag_chance": chances,
-            "lag_conditional": conditional(chances),
+            "lag_beyond": beyond,
+            "lag_last": last,
             "lag_cumulative": cumulative,
             "lag_guide": guide,
-            "lag_crossover": crossover,
         }
 
 
-def conditional(chances: Floats, starts: NDArray[np.int64] | None = None) -> Floats:
-    """Chance of each cell given that those before it (of its own block) were not taken.
+class _Watch(Mapping[Uncertain, Floats]):
+    """The values of assumptions, and whether any of them was asked for."""
 
-    ``starts`` gives the blocks' first cells along the last axis, and its end; one block if None.
-    """
-    bounds = starts if starts is not None else np.array([0, chances.shape[-1]])
-    out = np.zeros_like(chances)
-    for begin, end in pairwise(bounds):
-        block = chances[..., begin:end]
-        whole = block.sum(axis=-1, keepdims=True)
-        # what is left counts from the block's own end where its cells are a whole, which keeps
-        # the last cell with mass at exactly 1
-        rest = np.where(np.abs(whole - 1.0) < 1e-12, 0.0, 1.0 - whole)
-        tail = np.cumsum(block[..., ::-1], axis=-1)[..., ::-1] + rest
-        np.divide(block, tail, out=out[..., begin:end], where=block > 0)
-    return np.clip(out, 0.0, 1.0, out=out)
+    def __init__(self, of: Mapping[Uncertain, Floats]) -> None:
+        self._of = of
+        self.asked = False
+
+    def __getitem__(self, number: Uncertain) -> Floats:
+        self.asked = True
+        return self._of[number]
+
+    def __iter__(self) -> Iterator[Uncertain]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
 
 
-def _eventual(journey: Mapping[str, Stage], values: Values) -> dict[tuple[str, str], Floats]:
-    """Chances of every transition of a journey, by (stage, target)."""
-    found: dict[tuple[str, str], Floats] = {}
-    for stage, body in journey.items():
-        shares: dict[str, Floats] = {}
-        left = np.ones(1)
-        for target, beta in body.dirichlet.items():
-            shares[target] = left * values(beta)
-            left = left - shares[target]
-        for target, way in body.transitions.items():
-            if way.conversion is not None:
-                chance = within_chance(way.lag, values, way.within)
-                shares[target] = np.minimum(values(way.conversion) / chance, 1.0)
-        total = sum(shares.values(), np.zeros(1))
-        over = np.maximum(total, 1.0)  # rarer than RARE: see scenario.facts
-        shares = {target: share / over for target, share in shares.items()}
-        rest = np.maximum(1.0 - total, 0.0)
-        taken = np.zeros(1)
-        for target, way in body.transitions.items():
-            if way.share_of_rest is not None:
-                shares[target] = rest * values(way.share_of_rest)
-                taken = taken + shares[target]
-        for target in body.transitions:
-            if target == LOST and LOST not in shares:
-                shares[target] = np.maximum(rest - taken, 0.0)
-        found.update({(stage, target): share for target, share in shares.items()})
-    return found
+def conditional(chances: Floats) -> Floats:
+    """Chance of each cell given that those before it in its row were not taken, (row, cell)."""
+    by_version = np.ascontiguousarray(chances).reshape(len(chances), 1, 1, -1)
+    return _conditional(by_version, np.ones((1, 1))).reshape(chances.shape)
+
+
+def _conditional(by_version: Floats, weights: Floats) -> Floats:
+    """Chances (row, version, group, item) -> conditional ones, (row, phase, group, item)."""
+    rows, _, groups, items = by_version.shape
+    out = np.empty((rows, len(weights), groups, items))
+    fill_conditional(by_version, weights, np.array([0, items]), out)
+    return out
+
+
+class _Numbers:
+    """The numbers that a kernel's transitions use, each with its place: see ``Journeys``."""
+
+    def __init__(self) -> None:
+        self._uncertain: dict[Uncertain | Within, int] = {}
+        self._certain: dict[float, int] = {}
+        self._with_lags = False
+        self._known: tuple[Mapping[Uncertain, int], NDArray[np.int64]] | None = None
+
+    def place(self, number: Number) -> int:
+        """Give a number its place."""
+        if isinstance(number, Uncertain):
+            return self._uncertain.setdefault(number, len(self._uncertain))
+        return -1 - self._certain.setdefault(number, len(self._certain))
+
+    def place_within(self, lag: Lag, days: float | None) -> int:
+        """Give the chance that a lag is within so many days its place."""
+        about = getattr(lag, "about", None)
+        if days is None or about is None:
+            return self.place(float(within_chance(lag, Values({}), days)[0]))
+        self._with_lags = True
+        return self._uncertain.setdefault((lag, days), len(self._uncertain))
+
+    def certain(self) -> Floats:
+        """Give the certain numbers in order."""
+        return np.array([*self._certain], dtype=np.float64)
+
+    def columns(self, values: Values) -> Floats:
+        """Give the uncertain numbers in order, shape (number, row)."""
+        if isinstance(values.of, Rows) and not self._with_lags:
+            return values.of.block[self._places(values.of.at)]
+        columns = [
+            values(of) if isinstance(of, Uncertain) else within_chance(of[0], values, of[1])
+            for of in self._uncertain
+        ]
+        return stack_columns(columns)
+
+    def _places(self, at: Mapping[Uncertain, int]) -> NDArray[np.int64]:
+        """Give the rows where the uncertain numbers stand; the draws of one seed share them."""
+        known = self._known
+        if known is None or known[0] is not at:
+            rows = [at[of] for of in self._uncertain if isinstance(of, Uncertain)]
+            known = self._known = at, np.array(rows, dtype=np.int64)
+        return known[1]
+
+
+def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
+    """Lay out what the transitions of all versions and groups take, equal journeys once."""
+    scenario, numbers = layout.scenario, _Numbers()
+    rows: list[tuple[int, int, int]] = []
+    first = [0]
+    known: dict[int, dict[tuple[str, str], int]] = {}  # the reader gives equal ones as one object
+    for version in scenario.versions:
+        for journey in version.journeys.values():
+            if id(journey) not in known:
+                places = known[id(journey)] = {}
+                for stage, body in journey.items():
+                    for target, row in _transitions(body, numbers):
+                        places[stage, target] = len(rows)
+                        rows.append(row)
+                    first.append(len(rows))
+    way = np.full((len(scenario.versions), len(scenario.groups), len(layout.ways)), len(rows))
+    for v, version in enumerate(scenario.versions):
+        for g, group in enumerate(scenario.groups):
+            for e, one in enumerate(layout.ways):
+                if v in one.versions.get(group, ()):
+                    pair = layout.targets[one.source], layout.targets[one.target]
+                    way[v, g, e] = known[id(version.journeys[group])][pair]
+    kind, number, over = (np.array(column) for column in zip(*rows, strict=True))
+    return numbers, Journeys(
+        kind,
+        number,
+        over,
+        np.array(first),
+        numbers.certain(),
+        way,
+        layout.weights,
+        layout.first_way,
+    )
+
+
+def _transitions(body: Stage, numbers: _Numbers) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """Give a stage's transitions, each with its target: see ``Journeys``."""
+    one = numbers.place(1.0)
+    for target, beta in body.dirichlet.items():
+        yield target, (DIRICHLET, numbers.place(beta), one)
+    for target, way in body.transitions.items():
+        if way.conversion is not None:
+            over = numbers.place_within(way.lag, way.within)
+            yield target, (CONVERSION, numbers.place(way.conversion), over)
+        elif way.share_of_rest is not None:
+            yield target, (OF_REST, numbers.place(way.share_of_rest), one)
+        elif target == LOST and LOST not in body.dirichlet:
+            yield target, (REMAINDER, one, one)
 
 
 def _distinct_lags(
@@ -214,15 +350,9 @@ def _lag_at(lags: Mapping[Group, Lag], group: Group) -> Lag:
     return lags[group] if group in lags else next(iter(lags.values()))
 
 
-def _by_phase(columns: list[Floats], weights: Floats) -> Floats:
-    """Weight versions' (row, item) by phase: (row, phase, item)."""
-    rows = max(len(c) for c in columns)
-    stacked = np.stack([np.broadcast_to(c, (rows, c.shape[1])) for c in columns])
-    parts = [part[:, None, :] * weights[None, :, v, None] for v, part in enumerate(stacked)]
-    return np.asarray(sum(parts[1:], parts[0]))
-
-
-def _stack(parts: list[Floats]) -> Floats:
+def _by_channel(parts: list[Floats]) -> Floats:
     """Stack channels' (row, period) into (row, channel, period)."""
-    rows = max(len(p) for p in parts)
-    return np.stack([np.broadcast_to(p, (rows, p.shape[1])) for p in parts], axis=1)
+    out = np.empty((most_rows(parts), len(parts), parts[0].shape[1]))
+    for c, part in enumerate(parts):
+        out[:, c] = part
+    return out

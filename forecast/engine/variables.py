@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.kernel.collapse import Outcomes
 from forecast.engine.kernel.shapes import Futures
+from forecast.engine.request import OUTCOME, OUTCOMES
 from forecast.scenario.model import LOST, WON, Scenario
 
 COUNT, MONEY = "int64", "float64"
@@ -82,12 +84,20 @@ def coordinates(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     }
 
 
-def arrays_of(futures: Futures, assumptions: NDArray[np.float64]) -> dict[str, NDArray[np.generic]]:
+def variables_of(detail: str) -> dict[str, Declared]:
+    """Give the variables that a detail keeps."""
+    kept = (*OUTCOMES, "assumption") if detail == OUTCOME else tuple(VARIABLES)
+    return {name: declared for name, declared in VARIABLES.items() if name in kept}
+
+
+def arrays_of(
+    rows: Futures | Outcomes, assumptions: NDArray[np.float64]
+) -> dict[str, NDArray[np.generic]]:
     """Name the arrays of simulated runs as they are declared."""
-    named: dict[str, NDArray[np.generic]] = dict(futures._asdict())
-    named["revenue"] = futures.bookings
+    named: dict[str, NDArray[np.generic]] = dict(rows._asdict())
+    named["revenue"] = rows.bookings
     named["assumption"] = assumptions
-    return {name: named[name] for name in VARIABLES}
+    return {name: named[name] for name in VARIABLES if name in named}
 
 
 def attributes_of(name: str, currency: str) -> dict[str, str]:
@@ -102,9 +112,9 @@ PATH = Declared(("assumption",), "str", "", "The dotted path of each uncertain a
 
 def check_arrays(arrays: Mapping[str, NDArray[np.generic]], sizes: Mapping[str, int]) -> None:
     """Check every array against its declaration; raises ``ValueError``."""
-    for name, declared in VARIABLES.items():
+    for name, array in arrays.items():
+        declared = VARIABLES[name]
         shape = tuple(sizes[dim] for dim in declared.dims)
-        array = arrays[name]
         if array.shape != shape or array.dtype != declared.dtype:
             got = f"{array.dtype} {array.shape}"
             raise ValueError(f"{name}: got {got}; must be {declared.dtype} {shape}")

@@ -38,6 +38,7 @@ LN2_LOW = 1.90821492927058770002e-10
 EXPONENT_BITS = 52
 EXPONENT_BIAS = 1023
 SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+CENTRE = 0.425  # of AS 241: where it changes from one rational function to others
 
 
 @jit(inline=True)
@@ -107,28 +108,6 @@ def fill_bits(key: Word, run: int, step: int, first: int, n: int, out: NDArray[n
         out[n - 1] = item_bits(key, run, step, first + n - 1)
 
 
-@jit()
-def fill_draws(
-    key: Word, run: int, step: int, first: int, n: int, out: NDArray[np.float64]
-) -> None:
-    """out[2*i], out[2*i + 1] = draw(key, run, step, first + i, 0) for i < n; vectorised."""
-    for i in range(n):
-        u, v = draw(key, run, step, first + i, 0)
-        out[2 * i] = u
-        out[2 * i + 1] = v
-
-
-@jit()
-def fill_steps(
-    key: Word, run: int, first: int, n: int, index: int, out: NDArray[np.float64]
-) -> None:
-    """out[2*i], out[2*i + 1] = draw(key, run, first + i, index, 0) for i < n; vectorised."""
-    for i in range(n):
-        u, v = draw(key, run, first + i, index, 0)
-        out[2 * i] = u
-        out[2 * i + 1] = v
-
-
 @jit(inline=True)
 def exp(x: float) -> float:
     """e**x within 2 units in the last place, for x clamped to [-708, 709].
@@ -183,11 +162,37 @@ def normal_quantile(u: float) -> float:
     itself, for 1 - u is exact where u >= 1/2. Of the three rational functions one is selected
     without a branch, so that loops over it vectorise.
     """
+    return centre_quantile(u) if abs(u - 0.5) <= CENTRE else tail_quantile(u)
+
+
+@jit(inline=True)
+def centre_quantile(u: float) -> float:
+    """The normal quantile where |u - 1/2| <= CENTRE."""
     q = u - 0.5
-    r = 0.180625 - q * q
+    return q * _quantile_centre(0.180625 - q * q)
+
+
+@jit(inline=True)
+def tail_quantile(u: float) -> float:
+    """The normal quantile where |u - 1/2| >= CENTRE."""
     t = math.sqrt(-log(min(u, 1.0 - u)))
-    tail = _quantile_tail(t - 1.6) if t <= 5.0 else _quantile_far(t - 5.0)
-    return q * _quantile_centre(r) if abs(q) <= 0.425 else math.copysign(tail, q)
+    return math.copysign(_quantile_tail(t - 1.6) if t <= 5.0 else _quantile_far(t - 5.0), u - 0.5)
+
+
+@jit(inline=True)
+def turn(x: float) -> tuple[float, float]:
+    """cos and sin of 2 pi x for 0 <= x <= 1, within 1e-15: Taylor series in the nearest quarter."""
+    quarter = np.floor(4.0 * x + 0.5)
+    t = 2.0 * math.pi * (x - 0.25 * quarter)
+    s = t * t
+    sine = 1 / 362880 + s * (-1 / 39916800 + s * (1 / 6227020800 - s * (1 / 1307674368000)))
+    sine = t * (1.0 + s * (-1 / 6 + s * (1 / 120 + s * (-1 / 5040 + s * sine))))
+    cosine = -1 / 3628800 + s * (1 / 479001600 + s * (-1 / 87178291200 + s * (1 / 20922789888000)))
+    cosine = 1.0 + s * (-1 / 2 + s * (1 / 24 + s * (-1 / 720 + s * (1 / 40320 + s * cosine))))
+    odd = (quarter == 1.0) | (quarter == 3.0)
+    across = -1.0 if (quarter == 1.0) | (quarter == 2.0) else 1.0
+    up = -1.0 if (quarter == 2.0) | (quarter == 3.0) else 1.0
+    return across * (sine if odd else cosine), up * (cosine if odd else sine)
 
 
 @jit(inline=True)

@@ -13,8 +13,8 @@ nothing cancels. Binomial counts, whose terms would alternate, are convolved.
 import math
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.samplers import deviance, stirling_error
-from forecast.engine.kernel.shapes import Floats
+from forecast.engine.kernel.lanes import deviance, stirling_error
+from forecast.engine.kernel.samplers import Floats
 
 LARGE = 1e200
 LEAST_TERM = 1e-19  # of n p_n, whose terms are summed to 1e-15 or so

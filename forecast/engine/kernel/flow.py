@@ -1,14 +1,20 @@
-"""Expected counts: the sweep's float twin, exact given a row of assumptions."""
+"""Expected counts: the sweep's float twin, exact given the assumptions.
+
+``follow`` takes the expected arrivals of one group through its journey: a convolution over the lags
+of all ways, loops included. The closed-form means add up what it gives; the collapse draws from it.
+Rows of assumption values are followed side by side, a row a lane; a lane's figures depend on no
+other lane.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.shapes import Floats, Plan, Tables
-from forecast.engine.kernel.sweep import row_of
-
-SETTLED = 1e-15  # a loop without lag is followed until so little of what came is left in it
+from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.rows import pick, row_of
+from forecast.engine.kernel.samplers import Floats
+from forecast.engine.kernel.shapes import Plan, Tables
 
 
 class Means(NamedTuple):
@@ -23,143 +29,348 @@ class Means(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What one row carries from period to period."""
+    """One group on its way, a row of assumptions a lane: what arrives, what comes of it."""
 
-    due: Floats  # (g, e, t)
-    waiting: Floats  # (j + 2,)
-    open: Floats  # (c, j)
+    arrivals: Floats  # (t, lane) to be filled before; entries into the channel's first stage
+    entered: Floats  # (span, j + 2, lane) items that enter a stage, or are won or lost
+    open: Floats  # (span, j, lane) items inside each stage at the span's end
+    take: Floats  # (e, lane) of what the ways before it left
+    due: Floats  # (e, t, lane) items that arrive at a stage
+    ending: Floats  # (e, span, lane) items that are won or lost
+    waiting: Floats  # (j, lane)
+    inside: Floats  # (j, lane)
+    matrix: Floats  # (j, j + 1)
+    left: Floats  # (lane,)
+    taken: Floats  # (lane,)
 
 
-def new_flow(plan: Plan, stages: int) -> Flow:
-    """Allocate a flow."""
-    channels, periods = plan.fixed.shape
-    _, groups, ways = plan.lag_of.shape
+def new_flow(plan: Plan, keeps_open: bool) -> Flow:
+    """Allocate a flow, that keeps what is inside the stages or not."""
+    periods, spans = len(plan.quarter_of), len(plan.spans.start) - 1
+    stages, ways = len(plan.first_way) - 1, len(plan.target)
     return Flow(
-        np.zeros((groups, ways, periods)), np.zeros(stages + 2), np.zeros((channels, stages))
+        np.zeros((periods, LANES)),
+        np.zeros((spans, stages + 2, LANES)),
+        np.zeros((spans if keeps_open else 0, stages, LANES)),
+        np.zeros((ways, LANES)),
+        np.zeros((ways, periods, LANES)),
+        np.zeros((ways, spans, LANES)),
+        np.zeros((stages, LANES)),
+        np.zeros((stages, LANES)),
+        np.zeros((stages, stages + 1)),
+        *(np.zeros(LANES) for _ in range(2)),
     )
 
 
-@jit(entry=True)
-def flow(plan: Plan, tables: Tables, size_mean: Floats, state: Flow, means: Means) -> None:
-    """Add the expected counts of every row to ``means`` (zeroed); size_mean is (g, v)."""
-    for row in range(len(means.leads)):
-        one_row(plan, tables, size_mean, state, means, row)
+class Rows(NamedTuple):
+    """Which rows of the tables, and which group."""
+
+    first: int
+    lanes: int
+    group: int
+
+
+@jit()
+def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
+    """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
+    periods, stages = len(plan.quarter_of), len(flow.waiting)
+    flow.due[:] = 0.0
+    flow.ending[:] = 0.0
+    flow.inside[:] = 0.0
+    flow.entered[:] = 0.0
+    flow.waiting[:] = 0.0
+    again = False
+    for t in range(begin, periods):
+        phase, span = plan.phase_of[t], plan.spans.of[t]
+        if t == begin or phase != plan.phase_of[t - 1]:
+            for e in range(len(plan.target)):
+                pick(tables.take[:, phase, rows.group, e], rows.first, rows.lanes, flow.take[e])
+            again = has_way_back(plan, tables, rows, phase)
+        arrive(plan, entry, t, rows.lanes, flow)
+        if again:
+            solve(plan, tables, rows, phase, flow)
+        for j in range(stages):
+            enter(plan, tables, rows, t, j, again, flow)
+        if plan.spans.start[span + 1] == t + 1:
+            close(plan, span, rows.lanes, flow)
 
 
 @jit(merge=True)
-def one_row(
-    plan: Plan, tables: Tables, size_mean: Floats, state: Flow, means: Means, row: int
-) -> None:
-    """Follow the expected counts of one row through all periods."""
-    channels, periods = plan.fixed.shape
-    segments = means.leads.shape[3]
-    state.due[:] = 0.0
-    state.open[:] = 0.0
-    market = tables.market[row_of(len(tables.market), row)]
-    for t in range(periods):
-        q = plan.quarter_of[t]
-        for c in range(channels):
-            n = plan.fixed[c, t] + market * tables.mean[row_of(len(tables.mean), row), c, t]
-            fixed = tables.fixed_cost[row_of(len(tables.fixed_cost), row), c, t]
-            cost = tables.lead_cost[row_of(len(tables.lead_cost), row), c, t]
-            means.spend[row, q, c] += fixed + cost * n
-            left = n
-            for s in range(segments):
-                m = left * tables.share[row_of(len(tables.share), row), plan.phase_of[t], s]
-                left -= m
-                means.leads[row, q, c, s] += m
-                step(plan, tables, size_mean, state, means, (row, t, c, s), m)
-        if t == periods - 1 or plan.quarter_of[t + 1] != q:
-            for c in range(channels):
-                for j in range(state.open.shape[1]):
-                    means.open[row, q, c, j] = state.open[c, j]
-
-
-@jit(merge=True)
-def step(
-    plan: Plan,
-    tables: Tables,
-    size_mean: Floats,
-    state: Flow,
-    means: Means,
-    at: tuple[int, int, int, int],
-    new: float,
-) -> None:
-    """Move one group through one period."""
-    row, t, c, s = at
-    g = c * means.leads.shape[3] + s
-    stages = state.open.shape[1]
-    state.waiting[:] = 0.0
-    state.waiting[plan.entry[c]] = new
-    total = new
+def has_way_back(plan: Plan, tables: Tables, rows: Rows, phase: int) -> bool:
+    """Tell whether a way without lag may lead back to its own stage or one before it."""
     for e in range(len(plan.target)):
-        n = state.due[g, e, t]
-        state.waiting[plan.target[e]] += n
-        state.open[c, plan.source[e]] -= n
-        total += n
-    if total <= 0.0:
+        lag = plan.lag_of[phase, rows.group, e]
+        first, each = tables.lag_first[lag], tables.lag_step[lag]
+        for i in range(rows.lanes if plan.target[e] <= plan.source[e] else 0):
+            if tables.lag_chance[first + each * (rows.first + i), 0] > 0.0:
+                return True
+    return False
+
+
+@jit(merge=True)
+def arrive(plan: Plan, entry: int, t: int, lanes: int, flow: Flow) -> None:
+    """Let what arrives in a period wait for its stages."""
+    arrivals, waiting = flow.arrivals[t], flow.waiting[entry]
+    for i in range(lanes):
+        waiting[i] = arrivals[i]
+    for e in range(len(plan.target)):
+        if plan.target[e] < len(flow.waiting):
+            due, ahead = flow.due[e, t], flow.waiting[plan.target[e]]
+            for i in range(lanes):
+                ahead[i] += due[i]
+            take_out(plan.source[e], due, lanes, flow)
+            due[:] = 0.0  # from here on what is sent in this very period
+        elif plan.spans.start[plan.spans.of[t]] == t:
+            take_out(plan.source[e], flow.ending[e, plan.spans.of[t]], lanes, flow)
+
+
+@jit(merge=True)
+def take_out(j: int, leaving: Floats, lanes: int, flow: Flow) -> None:
+    """Take items out of a stage, where it is kept how many are inside."""
+    if len(flow.open) > 0:
+        inside = flow.inside[j]
+        for i in range(lanes):
+            inside[i] -= leaving[i]
+
+
+@jit(merge=True)
+def solve(plan: Plan, tables: Tables, rows: Rows, phase: int, flow: Flow) -> None:
+    """Turn what waits for the stages into all that enters them in this period, loops included.
+
+    x = w + P' x, where P[j, k] is the chance to go from stage j to stage k in no time: Gaussian
+    elimination, which needs no pivots as I - P' is an M-matrix.
+    """
+    stages, matrix = len(flow.waiting), flow.matrix
+    for i in range(rows.lanes):
+        for j in range(stages):
+            for k in range(stages):
+                matrix[k, j] = 1.0 if j == k else 0.0
+            matrix[j, stages] = flow.waiting[j, i]
+        for j in range(stages):
+            left = 1.0
+            for e in range(plan.first_way[j], plan.first_way[j + 1]):
+                m = left * flow.take[e, i]
+                left -= m
+                if plan.target[e] < stages:
+                    lag = plan.lag_of[phase, rows.group, e]
+                    row = tables.lag_first[lag] + tables.lag_step[lag] * (rows.first + i)
+                    matrix[plan.target[e], j] -= m * tables.lag_chance[row, 0]
+        for j in range(stages):
+            for k in range(j + 1, stages):
+                factor = matrix[k, j] / matrix[j, j]
+                for column in range(j, stages + 1):
+                    matrix[k, column] -= factor * matrix[j, column]
+        for j in range(stages - 1, -1, -1):
+            x = matrix[j, stages]
+            for k in range(j + 1, stages):
+                x -= matrix[j, k] * flow.waiting[k, i]
+            flow.waiting[j, i] = x / matrix[j, j]
+
+
+@jit(merge=True)
+def enter(plan: Plan, tables: Tables, rows: Rows, t: int, j: int, again: bool, flow: Flow) -> None:
+    """Let what waits for a stage enter it, and split it over its ways and lags."""
+    lanes, span = rows.lanes, plan.spans.of[t]
+    left, taken, waiting = flow.left[:lanes], flow.taken[:lanes], flow.waiting[j]
+    entered, lost = flow.entered[span, j], flow.entered[span, len(flow.waiting) + 1]
+    some = 0
+    for i in range(lanes):
+        n = waiting[i]
+        some += 1 if n > 0.0 else 0
+        left[i] = n
+        entered[i] += n
+    if some == 0:
         return
-    entered = means.entered[row, plan.quarter_of[t], c, s]
-    left = total
-    while left > SETTLED * total:
-        left = 0.0
-        for j in range(stages):
-            n = state.waiting[j]
-            state.waiting[j] = 0.0
-            entered[j] += n
-            state.open[c, j] += enter(plan, tables, state, (row, t, g), j, n)
-        for j in range(stages):
-            left += state.waiting[j]
-    won = state.waiting[stages]
-    entered[stages] += won
-    entered[stages + 1] += state.waiting[stages + 1]
-    sell(plan, tables, size_mean, means, at, float(won))
-
-
-@jit(merge=True)
-def enter(
-    plan: Plan, tables: Tables, state: Flow, at: tuple[int, int, int], j: int, n: float
-) -> float:
-    """Split what enters stage j over its ways and lags; gives what stays in the stage for now."""
-    row, t, g = at
-    phase = plan.phase_of[t]
-    take = tables.take[row_of(len(tables.take), row), phase, g]
-    periods = state.due.shape[2]
-    left, stay = n, 0.0
+    for i in range(lanes):
+        waiting[i] = 0.0
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
-        m = left * take[e]
-        if m > 0.0:
-            left -= m
-            lag = plan.lag_of[phase, g, e]
-            line = tables.lag_first[lag] + tables.lag_step[lag] * row
-            chance = tables.lag_chance[line]
-            at_once = m * chance[0]
-            state.waiting[plan.target[e]] += at_once
-            stay += m - at_once
-            for k in range(1, min(tables.lag_cells[line], periods - t)):
-                state.due[g, e, t + k] += m * chance[k]
-    state.waiting[len(state.waiting) - 1] += left
-    return stay
+        take = flow.take[e]
+        some = 0
+        for i in range(lanes):
+            taken[i] = left[i] * take[i]
+            some += 1 if taken[i] > 0.0 else 0
+        if some > 0:
+            for i in range(lanes):
+                left[i] -= taken[i]
+            send(plan, tables, rows, t, e, again, flow)
+    for i in range(lanes):
+        lost[i] += left[i]
 
 
 @jit(merge=True)
-def sell(
+def send(plan: Plan, tables: Tables, rows: Rows, t: int, e: int, again: bool, flow: Flow) -> None:
+    """Spread what takes way e over the periods, or, at the journey's end, over the spans.
+
+    Where loops were solved, what arrives at once is counted already.
+    """
+    lag = plan.lag_of[plan.phase_of[t], rows.group, e]
+    first = tables.lag_first[lag] + tables.lag_step[lag] * rows.first
+    is_certain = tables.lag_step[lag] == 0
+    taken = flow.taken[: rows.lanes]
+    cells = tables.lag_beyond.shape[1] - 1
+    if plan.target[e] >= len(flow.waiting):
+        for b in range(plan.spans.of[t], len(flow.entered)):
+            begin = min(max(plan.spans.start[b] - t, 0), cells)
+            end = min(plan.spans.start[b + 1] - t, cells)
+            more, less = tables.lag_beyond[first:, begin], tables.lag_beyond[first:, end]
+            if is_certain:
+                add_share(taken, more[0] - less[0], flow.ending[e, b])
+            else:
+                ended = flow.ending[e, b]
+                for i in range(len(taken)):
+                    ended[i] += (more[i] - less[i]) * taken[i]
+        end = min(plan.spans.start[plan.spans.of[t] + 1] - t, cells)
+        put_in(plan.source[e], tables.lag_beyond[first:, end], is_certain, taken, flow)
+        return
+    coming = flow.due[e]
+    for k in range(min(tables.lag_chance.shape[1], len(plan.quarter_of) - t)):
+        chance, due = tables.lag_chance[first:, k], coming[t + k]
+        if is_certain:
+            add_share(taken, chance[0], due)
+        else:
+            for i in range(len(taken)):
+                due[i] += chance[i] * taken[i]
+    put_in(plan.source[e], tables.lag_beyond[first:, 1], is_certain, taken, flow)
+    if not again:
+        at_once, waiting = coming[t], flow.waiting[plan.target[e]]
+        for i in range(len(taken)):
+            waiting[i] += at_once[i]
+    coming[t] = 0.0
+
+
+@jit(merge=True)
+def put_in(j: int, staying: Floats, is_certain: bool, taken: Floats, flow: Flow) -> None:
+    """Put what stays of what was taken into a stage, where it is kept how many are inside."""
+    if len(flow.open) > 0:
+        inside = flow.inside[j]
+        if is_certain:
+            add_share(taken, staying[0], inside)
+        else:
+            for i in range(len(taken)):
+                inside[i] += staying[i] * taken[i]
+
+
+@jit(inline=True)
+def add_share(taken: Floats, share: float, out: Floats) -> None:
+    """Add a share of what was taken, the same in all lanes."""
+    if share != 0.0:
+        for i in range(len(taken)):
+            out[i] += share * taken[i]
+
+
+@jit(merge=True)
+def close(plan: Plan, span: int, lanes: int, flow: Flow) -> None:
+    """Count what ended in a span, and note what is inside the stages at its end."""
+    stages = len(flow.inside)
+    for e in range(len(plan.target)):
+        if plan.target[e] >= stages:
+            ended, entered = flow.ending[e, span], flow.entered[span, plan.target[e]]
+            for i in range(lanes):
+                entered[i] += ended[i]
+    if len(flow.open) > 0:
+        for j in range(stages):
+            for i in range(lanes):
+                flow.open[span, j, i] = flow.inside[j, i]
+
+
+@jit(entry=True)
+def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Means) -> None:
+    """Add the expected counts of every row to ``means`` (zeroed); size_mean is (g, v)."""
+    rows, _, channels, segments = means.leads.shape
+    for first in range(0, rows, LANES):
+        lanes = min(LANES, rows - first)
+        for c in range(channels):
+            add_costs(plan, tables, c, first, lanes, means)
+            for s in range(segments):
+                here = Rows(first, lanes, c * segments + s)
+                for t in range(len(plan.quarter_of)):
+                    leads = flow.arrivals[t]
+                    expect_leads(plan, tables, (first, lanes, c, t), flow.taken, leads)
+                    share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
+                    for i in range(lanes):
+                        means.leads[first + i, plan.quarter_of[t], c, s] += leads[i]
+                follow(plan, tables, here, plan.entry[c], 0, flow)
+                add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
+
+
+@jit()
+def random_leads(tables: Tables, at: tuple[int, int, int, int], space: Floats, out: Floats) -> None:
+    """out[i] = the random leads to expect of a channel in a period; at: (row, lanes, c, t)."""
+    first, lanes, c, t = at
+    pick(tables.mean[:, c, t], first, lanes, out)
+    pick(tables.market, first, lanes, space)
+    for i in range(lanes):
+        out[i] *= space[i]
+
+
+@jit()
+def expect_leads(
+    plan: Plan, tables: Tables, at: tuple[int, int, int, int], space: Floats, out: Floats
+) -> None:
+    """out[i] = all leads to expect of a channel in a period, those that come for certain too."""
+    random_leads(tables, at, space, out)
+    _, lanes, c, t = at
+    for i in range(lanes):
+        out[i] += plan.fixed[c, t]
+
+
+@jit()
+def share_of(
+    tables: Tables, phase: int, s: int, first: int, lanes: int, space: Floats, leads: Floats
+) -> None:
+    """Multiply leads by the share that is of segment s."""
+    for before in range(s):
+        pick(tables.share[:, phase, before], first, lanes, space)
+        for i in range(lanes):
+            leads[i] *= 1.0 - space[i]
+    pick(tables.share[:, phase, s], first, lanes, space)
+    for i in range(lanes):
+        leads[i] *= space[i]
+
+
+@jit(merge=True)
+def add_costs(plan: Plan, tables: Tables, c: int, first: int, lanes: int, means: Means) -> None:
+    """Add what a channel is expected to cost."""
+    for t in range(len(plan.quarter_of)):
+        for i in range(lanes):
+            row = first + i
+            leads = tables.market[row_of(len(tables.market), row)]
+            leads *= tables.mean[row_of(len(tables.mean), row), c, t]
+            leads += plan.fixed[c, t]
+            fixed = tables.fixed_cost[row_of(len(tables.fixed_cost), row), c, t]
+            each = tables.lead_cost[row_of(len(tables.lead_cost), row), c, t]
+            means.spend[row, plan.quarter_of[t], c] += fixed + each * leads
+
+
+@jit(merge=True)
+def add_group(
     plan: Plan,
     tables: Tables,
     size_mean: Floats,
-    means: Means,
+    flow: Flow,
     at: tuple[int, int, int, int],
-    won: float,
+    means: Means,
 ) -> None:
-    """Split what was won over products, and value it."""
-    row, t, c, s = at
+    """Add what came of a group, and what was bought and for how much."""
+    first, lanes, c, s = at
     g = c * means.leads.shape[3] + s
-    q = plan.quarter_of[t]
-    mix = tables.mix[row_of(len(tables.mix), row), plan.phase_of[t], g]
-    scale = tables.scale[row_of(len(tables.scale), row), g]
-    left = won
-    for v in range(len(plan.product_of)):
-        n = left * mix[v]
-        left -= n
-        means.deals[row, q, c, s, plan.product_of[v]] += n
-        means.bookings[row, q, c, s, plan.product_of[v]] += n * scale[v] * size_mean[g, v]
+    stages = len(flow.waiting)
+    for b in range(len(flow.entered)):
+        t = plan.spans.start[b]
+        q = plan.quarter_of[t]
+        is_last = b + 1 == len(flow.entered) or plan.quarter_of[plan.spans.start[b + 1]] != q
+        for i in range(lanes):
+            row = first + i
+            for j in range(stages + 2):
+                means.entered[row, q, c, s, j] += flow.entered[b, j, i]
+            if is_last:
+                for j in range(stages):
+                    means.open[row, q, c, j] += flow.open[b, j, i]
+            left = flow.entered[b, stages, i]
+            for v in range(len(plan.product_of)):
+                n = left * tables.mix[row_of(len(tables.mix), row), plan.phase_of[t], g, v]
+                left -= n
+                p = plan.product_of[v]
+                scale = tables.scale[row_of(len(tables.scale), row), g, v]
+                means.deals[row, q, c, s, p] += n
+                means.bookings[row, q, c, s, p] += n * scale * size_mean[g, v]

@@ -16,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.flow import SETTLED
-from forecast.engine.kernel.shapes import Counts, Floats, Plan, Tables
-from forecast.engine.kernel.sweep import row_of
+from forecast.engine.kernel.rows import row_of
+from forecast.engine.kernel.samplers import Counts, Floats
+from forecast.engine.kernel.shapes import Plan, Tables
+
+SETTLED = 1e-15  # a loop without lag is followed until so little of what came is left in it
 
 
 class Work(NamedTuple):

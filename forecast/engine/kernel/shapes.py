@@ -7,10 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-Bits = NDArray[np.uint64]
+from forecast.engine.kernel.samplers import Bits, Counts, Floats
+from forecast.engine.kernel.sums import Sizes
+
 Guides = NDArray[np.int16]
+
+
+class Steps(NamedTuple):
+    """A division of the horizon: its steps' first periods and the end, and each period's step."""
+
+    start: Counts  # (step + 1,)
+    of: Counts  # (t,)
 
 
 class Plan(NamedTuple):
@@ -18,6 +25,8 @@ class Plan(NamedTuple):
 
     quarter_of: Counts  # (t,)
     phase_of: Counts  # (t,)
+    periods: Steps  # every period a step of its own
+    spans: Steps  # the periods of one quarter and phase together
     twin: Counts  # (g,) the first group with the same journey
     entry: Counts  # (c,) stage where a channel's leads enter
     fixed: Counts  # (c, t) leads that come for certain, beside the random ones
@@ -26,13 +35,7 @@ class Plan(NamedTuple):
     target: Counts  # (e,)
     product_of: Counts  # (v,)
     lag_of: Counts  # (f, g, e) which lag
-    size_code: Counts  # (g, v)
-    size_parameters: Floats  # (g, v, 4)
-    size_first: Counts  # (g, v) where a listed size's values begin
-    size_count: Counts  # (g, v) how many they are
-    size_values: Floats
-    size_threshold: Bits
-    size_other: Counts
+    sizes: Sizes
 
 
 class Keys(NamedTuple):
@@ -45,6 +48,8 @@ class Keys(NamedTuple):
     lag: Bits  # (g, e)
     product: Bits  # (g, v)
     size: Bits  # (g, v)
+    outcome: Bits  # (g, v) deals drawn at once, without their journey
+    ending: Bits  # (g,) the same of leads that come for certain
 
 
 class Tables(NamedTuple):
@@ -63,10 +68,10 @@ class Tables(NamedTuple):
     lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
     lag_cells: Counts  # (row,) cells in use
     lag_chance: Floats  # (row, cell) chance of so many periods; the last cell in use closes the sum
-    lag_conditional: Floats  # (row, cell) of what the cells before it left
+    lag_beyond: Floats  # (row, cell + 1) chance of so many periods or more
+    lag_last: Counts  # (row,) the last cell that counts in the choice of a method
     lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
-    lag_crossover: Counts  # (row,) number of items from which cells are filled one by one
 
 
 class Futures(NamedTuple):

@@ -16,7 +16,12 @@ from forecast.scenario.families.base import (
     unit_only,
 )
 from forecast.scenario.families.density import beta_density
-from forecast.scenario.families.table import beta_logit_quantile, beta_table, logistic
+from forecast.scenario.families.table import (
+    QuantileTable,
+    beta_logit_quantile,
+    beta_table,
+    logistic,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,11 @@ class Beta(Family):
         return unit_only(u, self.exact_from_normal(ndtri(np.clip(u, 0.0, 1.0))))
 
     def from_normal(self, z: Array) -> Array:
-        return self._from_logit(beta_table(self.alpha, self.beta)(z))
+        return self._from_logit(self.table()(z))
+
+    def table(self) -> QuantileTable:
+        """The logit of the share between low and high, by its normal."""
+        return beta_table(self.alpha, self.beta)
 
     def exact_from_normal(self, z: Array) -> Array:
         return self._from_logit(beta_logit_quantile(self.alpha, self.beta, z))

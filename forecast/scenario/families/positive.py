@@ -17,7 +17,7 @@ from forecast.scenario.families.base import (
     unit_only,
 )
 from forecast.scenario.families.density import gamma_density
-from forecast.scenario.families.table import gamma_log_quantile, gamma_table
+from forecast.scenario.families.table import QuantileTable, gamma_log_quantile, gamma_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,13 @@ class Gamma(Family):
         return unit_only(u, self.scale * x)
 
     def from_normal(self, z: Array) -> Array:
-        x: Array = np.exp(gamma_table(self.shape)(z))
+        x: Array = np.exp(self.table()(z))
         x *= self.scale
         return x
+
+    def table(self) -> QuantileTable:
+        """ln of the value over the scale, by its normal."""
+        return gamma_table(self.shape)
 
     def exact_from_normal(self, z: Array) -> Array:
         return self.scale * np.exp(gamma_log_quantile(self.shape, z))

@@ -29,10 +29,14 @@ _TINY = 1e-250
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuantileTable:
-    """Piecewise quintic t(z) on [-EDGE, EDGE], and what to call outside."""
+    """Piecewise quintic t(z) on [-EDGE, EDGE], and what to call outside.
+
+    Cell i begins at z = i / per_unit - EDGE; there t is a quintic of z's place in it, 0 to 1.
+    """
 
     per_unit: int
-    coefficients: tuple[Array, ...]
+    pieces: Array
+    """(cell, 6) from the constant term up: what one cell needs lies together."""
     exact: Callable[[Array], Array]
 
     def __call__(self, z: Array) -> Array:
@@ -44,10 +48,11 @@ class QuantileTable:
         place *= self.per_unit
         cell = place.astype(np.intp)
         place -= cell
-        t: Array = self.coefficients[-1].take(cell)
-        for coefficient in self.coefficients[-2::-1]:
+        pieces = self.pieces[cell]
+        t: Array = pieces[:, -1].copy()
+        for power in range(pieces.shape[1] - 2, -1, -1):
             t *= place
-            t += coefficient.take(cell)
+            t += pieces[:, power]
         if not whole:
             t[~inside] = self.exact(z[~inside])
         return t
@@ -117,7 +122,7 @@ def _tabulate(
         -15.0 * rise + 8.0 * d0 + 7.0 * d1 + 1.5 * e0 - e1,
         6.0 * rise - 3.0 * (d0 + d1) - 0.5 * (e0 - e1),
     )
-    return QuantileTable(per_unit, tuple(as_array(piece) for piece in pieces), exact)
+    return QuantileTable(per_unit, np.stack(pieces, axis=1), exact)
 
 
 def gamma_log_quantile(shape: float, z: Array) -> Array:

@@ -1,0 +1,121 @@
+"""Many scenarios in one call, with common random numbers.
+
+Every random number depends on what it is for by name, not on the scenario, so the same runs of two
+scenarios differ only by what their assumptions do: differences are far less noisy than either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forecast.engine.dataset import attributes
+from forecast.engine.plan import make_blueprint
+from forecast.engine.request import JOURNEY, RequestError, check_memory, check_request
+from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order
+from forecast.engine.variables import PATH, arrays_of, attributes_of, coordinates, variables_of
+from forecast.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    import xarray
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def simulate_many(
+    scenarios: Mapping[str, Scenario], *, runs: int = 10_000, seed: int = 0, detail: str = JOURNEY
+) -> xarray.Dataset:
+    """Simulate scenarios side by side into one dataset, whose first dim is ``scenario``.
+
+    They must have the same quarters, channels, segments, products and stages; each has the runs
+    that ``simulate`` gives it. What is uncertain in some of them only has, in the others, no value
+    (nan) in ``assumption``. Raises ``RequestError`` (a ``ValueError``).
+
+    >>> from forecast import read_scenario, simulate_many
+    >>> path = "scenarios/lean-consulting.yaml"
+    >>> rates = {rate: {"journey.opportunity.won.conversion": rate} for rate in ("30%", "33%")}
+    >>> plans = {rate: read_scenario(path, change) for rate, change in rates.items()}
+    >>> deals = simulate_many(plans, runs=1_000).deals.sum(["quarter", "product"])
+    >>> bool((deals.sel(scenario="33%") >= deals.sel(scenario="30%")).all())  # in every run
+    True
+    """
+    check_request(runs, seed, detail)
+    if not scenarios:
+        raise RequestError("scenarios: got none; must be one or more. Give a name for each.")
+    _check_alike(scenarios)
+    kept = sum(bytes_per_run(scenario, detail) for scenario in scenarios.values())
+    check_memory(runs, kept)
+    simulators = {
+        name: Simulator(make_blueprint(scenario), seed, detail)
+        for name, scenario in scenarios.items()
+    }
+    paths = tuple(dict.fromkeys(path for s in simulators.values() for path in s.draws.names))
+    return _as_dataset(simulators, paths, _simulated(simulators, paths, runs), runs, seed)
+
+
+def _check_alike(scenarios: Mapping[str, Scenario]) -> None:
+    """Check that scenarios have the same labels; raises ``RequestError``."""
+    first, *others = scenarios
+    right = coordinates(scenarios[first])
+    for name in others:
+        for dim, labels in coordinates(scenarios[name]).items():
+            if labels != right[dim]:
+                got = ", ".join(labels)
+                must = f"those of {first!r}: {', '.join(right[dim])}"
+                mend = "Simulate scenarios that differ in these by themselves."
+                raise RequestError(f"{name}: {dim}: got {got}; must be {must}. {mend}")
+
+
+def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs: int) -> Arrays:
+    """Simulate all slices of all scenarios on threads, each into its place."""
+    arrays: Arrays = {}
+    one = next(iter(simulators.values()))
+    size = min(simulator.slice_runs() for simulator in simulators.values())
+    tasks = [(i, *cut) for i in range(len(simulators)) for cut in cuts(runs, size)]
+    listed = list(simulators.values())
+    rows = one.empty(1)
+    for name, array in arrays_of(rows, np.zeros((1, len(paths)))).items():
+        shape = len(simulators), runs, *array.shape[1:]
+        arrays[name] = arrays["bookings"] if name == "revenue" else np.zeros(shape, array.dtype)
+    arrays["assumption"][:] = np.nan
+
+    def work(task: int, _: int) -> None:
+        i, first, count = tasks[task]
+        place = slice(first, first + count)
+        rows = type(one.empty(0))(*(arrays[name][i, place] for name in one.empty(0)._fields))
+        assumptions, _tables = listed[i].into(first, rows)
+        columns = [paths.index(path) for path in listed[i].draws.names]
+        arrays["assumption"][i, place, columns] = assumptions.T
+
+    for _ in in_order(work, [(task, 1) for task in range(len(tasks))]):
+        pass
+    return arrays
+
+
+def _as_dataset(
+    simulators: Mapping[str, Simulator],
+    paths: tuple[str, ...],
+    arrays: Arrays,
+    runs: int,
+    seed: int,
+) -> xarray.Dataset:
+    """Lay the arrays into a dataset."""
+    import xarray
+
+    one = next(iter(simulators.values()))
+    scenario = one.blueprint.scenario
+    coords: dict[str, Any] = {"scenario": list(simulators), "run": np.arange(runs)}
+    coords |= {dim: list(labels) for dim, labels in coordinates(scenario).items()}
+    coords["path"] = ("assumption", np.array(paths, dtype=str), {"long_name": PATH.meaning})
+    texts = [simulator.blueprint.scenario.text for simulator in simulators.values()]
+    coords["text"] = ("scenario", texts, {"long_name": "The text of each scenario."})
+    variables = {
+        name: (("scenario", *declared.dims), arrays[name], attributes_of(name, scenario.currency))
+        for name, declared in variables_of(one.detail).items()
+    }
+    attrs = attributes(one, runs, seed)
+    for name in ("title", "scenario", "scenario_hash", "as_of"):
+        attrs.pop(name)
+    return xarray.Dataset(variables, coords, attrs)

@@ -1,0 +1,102 @@
+"""The deals to expect as a polynomial in the chances of the ways, where nothing else varies.
+
+Where all lags and arrivals of a group are certain, and its assumptions are the same in all periods,
+the deals won in a span are a sum over the paths through the journey,
+
+    sum over paths of (product of the chances of the path's ways) * weight[path, span],
+
+whose weights are convolutions that do not depend on the run. Paths that use the same ways as often
+and end in the same stage are one term. So a run takes some multiplications instead of convolutions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forecast.engine.assumptions import Draws, Floats
+from forecast.engine.kernel.collapse import Terms
+from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.layout import Layout
+from forecast.engine.tables import TableMaker
+
+MOST_TERMS = 512  # of a group; with more its journey is followed by periods
+NO_MASS = 1e-300
+
+Key = tuple[int, tuple[int, ...]]  # the stage reached, and how often each way was taken
+
+
+def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> Terms:
+    """Find the terms of every group; none where they would not serve."""
+    tables = maker.tables(draws.draw(0, 2))  # two rows show what is uncertain
+    spans = len(plan.spans.start) - 1
+    first, parents, ways, weights = [0], [], [], [np.zeros((0, spans))]
+    for g in range(len(layout.scenario.groups)):
+        found = _of_group(layout, plan, tables, g)
+        parents += [parent if parent < 0 else parent + first[-1] for parent, _, _ in found]
+        ways += [way for _, way, _ in found]
+        weights += [weight[None] for _, _, weight in found]
+        first.append(len(parents))
+    most = max(np.diff(first), default=0)
+    return Terms(
+        np.array(first, dtype=np.int64),
+        np.array(parents, dtype=np.int64),
+        np.array(ways, dtype=np.int64),
+        np.concatenate(weights),
+        np.zeros((int(most), LANES)),
+    )
+
+
+def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[int, int, Floats]]:
+    """The terms of a group: parent, way taken last, and the deals of each span by it (or 0)."""
+    segments = len(layout.scenario.segments)
+    c = g // segments
+    if not _serves(layout, plan, tables, g, c):
+        return []
+    spans = len(plan.spans.start) - 1
+    nothing = np.zeros(spans)
+    terms = [(-1, -1, nothing)]
+    root: Key = (int(plan.entry[c]), (0,) * len(layout.ways))
+    level: dict[Key, tuple[int, Floats]] = {root: (0, tables.mean[0, c])}
+    while level:
+        reached: dict[Key, tuple[int, Floats]] = {}
+        for (stage, used), (index, shape) in level.items():
+            for e in range(plan.first_way[stage], plan.first_way[stage + 1]):
+                if layout.scenario.groups[g] not in layout.ways[e].versions:
+                    continue
+                row = int(tables.lag_first[plan.lag_of[0, g, e]])
+                target = layout.ways[e].target
+                if target == layout.won:
+                    terms.append((index, e, _by_span(plan, tables.lag_beyond[row], shape)))
+                elif target < layout.won:
+                    ahead = np.convolve(shape, tables.lag_chance[row])[: len(shape)]
+                    key = target, tuple(n + (i == e) for i, n in enumerate(used))
+                    if key in reached:
+                        reached[key] = reached[key][0], reached[key][1] + ahead
+                    elif ahead.max() > NO_MASS:
+                        reached[key] = len(terms), ahead
+                        terms.append((index, e, nothing))
+        level = reached
+        if len(terms) > MOST_TERMS:
+            return []
+    return terms
+
+
+def _serves(layout: Layout, plan: Plan, tables: Tables, g: int, c: int) -> bool:
+    """Tell whether nothing but the chances of the ways varies by run."""
+    lags = plan.lag_of[0, g]
+    return (
+        len(layout.weights) == 1
+        and len(tables.mean) == 1
+        and not tables.shape[:, c].any()
+        and not tables.lag_step[lags].any()
+        and bool(tables.mean[0, c].any())
+    )
+
+
+def _by_span(plan: Plan, beyond: Floats, shape: Floats) -> Floats:
+    """Items that arrive in each span, of those of every period that take a way with this lag."""
+    last = len(beyond) - 1
+    starts = plan.spans.start[None, :] - np.arange(len(shape))[:, None]
+    before = 1.0 - beyond[np.clip(starts, 0, last)]
+    return np.asarray(shape @ np.diff(before, axis=1))
