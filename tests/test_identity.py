@@ -81,12 +81,6 @@ def differ(one, other, *names: str) -> None:
         assert not np.array_equal(one[name].values, other[name].values), name
 
 
-def same_spend(one, other) -> None:
-    """Spend too; an outcome draws it with the deals of its leads, where these cost something."""
-    costly = [] if one.detail == "journey" else ["web"]
-    same(one.drop_sel(channel=costly), other.drop_sel(channel=costly), ("spend",))
-
-
 def assumed(data, path: str) -> np.ndarray:
     return data.assumption.values[:, list(data.path.values).index(path)]
 
@@ -178,7 +172,7 @@ def test_a_segments_override(base) -> None:
     edit = "journey: {talk: {won: {lag:", "journey: {talk: {won: {conversion: 45%, lag:"
     more = rich(edit, detail=base.detail)
     same(more, base, ("leads", "assumption"))
-    same_spend(more, base)
+    same(more, base, ("spend",))
     same(more.sel(segment="small"), base.sel(segment="small"), ("entered", "deals", "bookings"))
     differ(more.sel(segment="large"), base.sel(segment="large"), "deals")
 
@@ -221,7 +215,7 @@ def test_another_family_of_sizes(base) -> None:
 def test_a_later_stage(base, edit: tuple[str, str]) -> None:
     more = rich(edit, detail=base.detail)
     same(more, base, ("leads",))
-    same_spend(more, base)
+    same(more, base, ("spend",))
     lead = {"stage": "lead"}
     same(more.sel(lead), base.sel(lead), ("entered", "open"))
     for path in (p for p in base.path.values if "lag" not in p):
@@ -279,7 +273,7 @@ def test_a_change_in_2028_leaves_2027(base, change: str) -> None:
     before = {"quarter": [label for label in base.quarter.values if label < "2028"]}
     names = [name for name in base if name not in ("assumption", "spend")]
     same(more.sel(before), base.sel(before), names)
-    same_spend(more.sel(before), base.sel(before))
+    same(more.sel(before), base.sel(before), ("spend",))
     for path in base.path.values:
         np.testing.assert_array_equal(assumed(more, path), assumed(base, path))
     assert any(not np.array_equal(more[name].values, base[name].values) for name in base)

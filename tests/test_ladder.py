@@ -186,9 +186,20 @@ def test_clusters_are_drawn_one_by_one_for_longer():
     assert rough_unit(far, 1.0, 64).size > 4 * rough_unit(near, 1.0, 64).size
 
 
+class _Nothing(dict):
+    """A memory that forgets at once, so that tables come from the disk."""
+
+    def __contains__(self, name):
+        return False
+
+    def __len__(self):
+        return 0
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(ladders, "_folder", lambda: tmp_path / "ladders")
+    monkeypatch.setattr(ladders, "_kept", _Nothing())
     return tmp_path / "ladders"
 
 

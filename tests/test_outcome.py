@@ -230,7 +230,6 @@ def test_a_run_is_the_same_in_any_lane(text: str) -> None:
     check_places(read_text(text))
 
 
-@pytest.mark.xfail(strict=True, reason="cells are split where a lead of the slice costs something")
 def test_a_run_is_the_same_where_leads_cost_something_in_some_runs_only() -> None:
     check_places(read_text(FREE))
 

@@ -54,19 +54,21 @@ def test_few_runs_raise_no_alarm(path, runs: int) -> None:
 
 def breaks(monkeypatch, **edits) -> None:
     """Let the simulation, but not the closed forms, run on other tables."""
-    right = simulate.sweep
 
-    def wrong(plan, keys, tables, *rest) -> None:
-        changed = {name: edit(getattr(tables, name)) for name, edit in edits.items()}
-        right(plan, keys, tables._replace(**changed), *rest)
+    def wrong(right):
+        def call(plan, keys, tables, *rest) -> None:
+            changed = {name: edit(getattr(tables, name)) for name, edit in edits.items()}
+            right(plan, keys, tables._replace(**changed), *rest)
 
-    monkeypatch.setattr(simulate, "sweep", wrong)
+        return call
+
+    for kernel in ("sweep", "add_worth"):
+        monkeypatch.setattr(simulate, kernel, wrong(getattr(simulate, kernel)))
 
 
-def one_late(chances: np.ndarray) -> np.ndarray:
-    """Shift every lag by one period; the last cell holds what is beyond."""
-    moved = np.column_stack([0.0 * chances[:, 0], chances[:, :-2], chances[:, -2:].sum(axis=1)])
-    return tables.conditional(moved)
+def one_late(cells: np.ndarray, first: float) -> np.ndarray:
+    """Shift what is said of every lag by one period."""
+    return np.column_stack([np.full(len(cells), first, cells.dtype), cells[:, :-1]])
 
 
 FAULTS = {
@@ -92,22 +94,16 @@ def test_a_fault_is_noticed(monkeypatch, edits: dict) -> None:
 
 
 def test_a_lag_one_period_late_is_noticed(monkeypatch) -> None:
-    # few enough items for each lag, and cells of it are drawn with an alias table; more, and they
-    # are drawn one by one with conditional chances
+    # many items go by the chance of so many periods or more, few by cumulative chances
     breaks(
         monkeypatch,
-        lag_conditional=lambda given: one_late(_chances_of(given)),
-        lag_crossover=lambda cells: 0 * cells,
+        lag_beyond=lambda beyond: one_late(beyond, 1.0),
+        lag_cumulative=lambda below: one_late(below, 0.0),
+        lag_guide=lambda guide: 0 * guide - 1,
     )
     check = run()
     assert not check.passed
     assert check.where.split()[0] in ("o", "deals", "bookings")
-
-
-def _chances_of(conditional: np.ndarray) -> np.ndarray:
-    """The chances of cells from their chances given that those before were not taken."""
-    left = np.cumprod(np.column_stack([np.ones(len(conditional)), 1.0 - conditional[:, :-1]]), 1)
-    return conditional * left
 
 
 def test_closed_forms_that_are_wrong_are_noticed(monkeypatch) -> None:

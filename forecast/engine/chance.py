@@ -15,7 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.assumptions import Floats
+from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
+from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.reach import new_work, reach
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.outcome import Exact, least
@@ -92,11 +94,31 @@ def _chances(
     rows: int,
 ) -> list[Floats]:
     """Conditional chances of each goal, shape (row,) each."""
+    if not blueprint.plan.fixed.any() and not tables.shape.any():
+        return _of_poisson(blueprint, means_of(blueprint, tables, rows), wanted)
     hits = {m: _hits(blueprint, tables, m, rows) for m in {g.metric for g, _, _ in wanted}}
     return [
         _tail(blueprint, tables, hits[goal.metric][..., list(quarters)].sum(axis=-1), goal)
         for goal, _, quarters in wanted
     ]
+
+
+def _of_poisson(
+    blueprint: Blueprint, means: Means, wanted: Sequence[tuple[Goal, str, tuple[int, ...]]]
+) -> list[Floats]:
+    """The chances where all leads are Poisson: so is every count, with its expected number."""
+    from scipy.special import gammainc
+
+    found = []
+    for goal, _, quarters in wanted:
+        target = ceil(least(goal))
+        if goal.metric == "leads":
+            counts = means.leads
+        else:
+            counts = means.entered[..., blueprint.layout.targets.index(_stage_of(goal.metric))]
+        mean = counts[:, list(quarters)].sum(axis=(1, 2, 3))
+        found.append(gammainc(float(target), mean) if target > 0 else np.ones(len(mean)))
+    return found
 
 
 def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Floats:
@@ -124,10 +146,6 @@ def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> 
     shapes = tables.shape.reshape(len(tables.shape), -1)
     fixed = blueprint.plan.fixed.ravel()
     chances = np.clip(chances.reshape(rows, -1), 0.0, 1.0)
-    if not fixed.any() and not shapes.any():
-        from scipy.special import gammainc
-
-        return np.asarray(gammainc(float(target), means.sum(axis=1)))
     held, counts = _merged(fixed, chances)
     out = np.zeros(rows)
     work = np.zeros((3, target))

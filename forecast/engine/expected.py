@@ -19,6 +19,7 @@ import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.kernel.flow import Means, expect, new_flow
+from forecast.engine.kernel.shapes import Tables
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -99,6 +100,11 @@ def size_means(blueprint: Blueprint) -> Floats:
 
 def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
     """Expected counts for rows of assumption values."""
+    return means_of(blueprint, blueprint.maker.tables(values), rows)
+
+
+def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
+    """Expected counts for rows of tables."""
     scenario, plan = blueprint.scenario, blueprint.plan
     channels, segments = len(scenario.channels), len(scenario.segments)
     products, stages = len(scenario.products), len(scenario.stages)
@@ -111,7 +117,7 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
         np.zeros(lead),
         np.zeros((*lead, stages)),
     )
-    expect(plan, blueprint.maker.tables(values), size_means(blueprint), new_flow(plan, True), means)
+    expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
     return means
 
 

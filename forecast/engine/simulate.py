@@ -102,6 +102,7 @@ class Simulator:
         self.draws = Draws(blueprint.scenario, seed)
         self.keys: Keys = make_keys(blueprint.layout, seed)
         self.blueprint = _prepared(blueprint, self.draws)
+        self.costed = costed(blueprint.scenario)
 
     @cached_property
     def terms(self) -> Terms:
@@ -143,7 +144,7 @@ class Simulator:
         plan = self.blueprint.plan
         cells = new_cells(plan, self.keys, runs)
         if isinstance(rows, Outcomes):
-            state = new_collapse(plan, self.keys, self.terms)
+            state = new_collapse(plan, self.keys, self.terms, self.costed)
             collapse(plan, self.keys, tables, state, first, rows, cells)
         else:
             sweep(plan, self.keys, tables, new_state(plan, self.keys), first, rows, cells)
@@ -173,6 +174,13 @@ def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)
     sizes = make_sizes(blueprint.layout, by_variant)
     return replace(blueprint, plan=blueprint.plan._replace(sizes=sizes))
+
+
+def costed(scenario: Scenario) -> NDArray[np.int64]:
+    """Tell of each channel whether a lead may cost something."""
+    versions, channels = scenario.versions, scenario.channels
+    costs = [any(v.channels[c].cost.per_lead != 0.0 for v in versions) for c in channels]
+    return np.array(costs, dtype=np.int64)
 
 
 def cuts(runs: int, size: int) -> list[tuple[int, int]]:

@@ -56,7 +56,7 @@ def fill_sums(n: Counts, sizes: Sizes, at: Cell, work: SizeWork, out: NDArray[np
     """
     code = sizes.code[at.g, at.v]
     if code == FIXED:
-        np.multiply(n, sizes.parameters[at.g, at.v, 0], out=out)
+        np.multiply(np.maximum(n, 0), sizes.parameters[at.g, at.v, 0], out=out)
     elif code in (GAMMA, NORMAL):
         power_sums(n, sizes, at, out)
     elif code == DISCRETE:

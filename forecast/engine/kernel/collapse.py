@@ -20,8 +20,6 @@ from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts, Floats, gamma
 from forecast.engine.kernel.shapes import Keys, Plan, Tables
 
-ALL_SPANS = 0  # the index of a cell that is not split by arrival; else 1 + the span of arrival
-
 
 class Outcomes(NamedTuple):
     """What comes out, one row a run; axes in the order of the dataset."""
@@ -44,8 +42,9 @@ class Terms(NamedTuple):
 
 
 class Collapse(NamedTuple):
-    """Working space for a block of runs."""
+    """Which channels' leads may cost something, and working space for a block of runs."""
 
+    costed: Counts  # (c,) 1 where a lead costs something in some run
     mean: Floats  # (t, lane) random leads to expect of a channel
     cells: Counts  # (g, v, span, lane) deals
     leads: Counts  # (span, lane) leads of a channel that arrive
@@ -61,12 +60,13 @@ class Collapse(NamedTuple):
     work: Work
 
 
-def new_collapse(plan: Plan, keys: Keys, terms: Terms) -> Collapse:
+def new_collapse(plan: Plan, keys: Keys, terms: Terms, costed: Counts) -> Collapse:
     """Allocate working space."""
     spans = len(plan.spans.start) - 1
     rest, chance, space = np.zeros((3, LANES))
     left, counts, many, won = np.zeros((4, LANES), np.int64)
     return Collapse(
+        costed,
         np.zeros((len(plan.quarter_of), LANES)),
         np.zeros((*keys.size.shape, spans, LANES), np.int64),
         np.zeros((spans, LANES), np.int64),
@@ -124,40 +124,35 @@ def collapse(
 
 
 @jit()
-def has_lead_costs(tables: Tables, c: int) -> bool:
-    """Tell whether the leads of a channel cost anything."""
-    for row in range(len(tables.lead_cost)):
-        for t in range(tables.lead_cost.shape[2]):
-            if tables.lead_cost[row, c, t] != 0.0:
-                return True
-    return False
-
-
-@jit()
 def draw_random(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block) -> None:
     """Draw what comes of a channel's random leads."""
     c = at.channel
     segments = keys.segment.shape[1]
-    split = has_lead_costs(tables, c)
+    split = state.costed[c] == 1
     followed = split
     for g in range(c * segments, (c + 1) * segments):
         followed |= state.terms.first[g + 1] == state.terms.first[g]
     if followed and not expect_random(plan, keys, tables, state, at):
         return
     if not split:
-        draw_cells(plan, keys, tables, state, at, 0, len(plan.quarter_of), ALL_SPANS)
+        draw_cells(plan, keys, tables, state, at)
         return
-    for b in range(len(plan.spans.start) - 1):
+    spans = len(plan.spans.start) - 1
+    for b in range(spans):
         first, end = plan.spans.start[b], plan.spans.start[b + 1]
-        rest = state.rest[: at.lanes]
+        rest, left = state.rest[: at.lanes], state.left[: at.lanes]
         for i in range(at.lanes):
             rest[i] = 0.0
             for t in range(first, end):
                 rest[i] += state.mean[t, i]
-        draw_cells(plan, keys, tables, state, at, first, end, 1 + b)
-        poissons(rest, (keys.arrivals[c], at.run, first, 1), state.work, state.counts[: at.lanes])
+        poissons(rest, (keys.arrivals[c], at.run, first, 1), state.work, left)
         for i in range(at.lanes):
-            state.leads[b, i] += state.counts[i]
+            state.leads[b, i] += left[i]
+        state.flow.arrivals[first:] = 0.0
+        for t in range(first, end):
+            for i in range(at.lanes):
+                state.flow.arrivals[t, i] = state.mean[t, i] / rest[i] if rest[i] > 0.0 else 0.0
+        share_out(plan, keys, tables, state, at, first, 1)
 
 
 @jit()
@@ -177,51 +172,87 @@ def expect_random(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: B
 
 
 @jit()
-def draw_cells(
-    plan: Plan,
-    keys: Keys,
-    tables: Tables,
-    state: Collapse,
-    at: Block,
-    first: int,
-    end: int,
-    index: int,
-) -> None:
-    """Draw the deals that come of the random leads of periods first .. end - 1, span by span.
-
-    Takes them off ``rest`` and, where cells are split by arrival, counts their leads.
-    """
+def draw_cells(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block) -> None:
+    """Draw the deals that come of all random leads, span by span."""
     flow, lanes, c = state.flow, at.lanes, at.channel
     segments = keys.segment.shape[1]
-    stages = len(flow.waiting)
     for s in range(segments):
         g = c * segments + s
-        if index == ALL_SPANS and state.terms.first[g + 1] > state.terms.first[g]:
+        if state.terms.first[g + 1] > state.terms.first[g]:
             add_terms(plan, tables, state, at, s)
         else:
-            for t in range(first, len(plan.quarter_of)):
+            for t in range(len(plan.quarter_of)):
                 leads = flow.arrivals[t]
                 for i in range(lanes):
-                    leads[i] = state.mean[t, i] if t < end else 0.0
-                if t < end:
-                    share_of(tables, plan.phase_of[t], s, at.row, lanes, state.space, leads)
-            follow(plan, tables, Rows(at.row, lanes, g), plan.entry[c], first, flow)
-        for b in range(plan.spans.of[first], len(flow.entered)):
+                    leads[i] = state.mean[t, i]
+                share_of(tables, plan.phase_of[t], s, at.row, lanes, state.space, leads)
+            follow(plan, tables, Rows(at.row, lanes, g), plan.entry[c], 0, flow)
+        for b in range(len(flow.entered)):
             begin = plan.spans.start[b]
-            left, chance = flow.entered[b, stages], state.chance[:lanes]
-            for i in range(lanes):
-                state.rest[i] -= left[i]
+            left, chance = flow.entered[b, len(flow.waiting)], state.chance[:lanes]
             for v in range(len(plan.product_of)):
                 pick(tables.mix[:, plan.phase_of[begin], g, v], at.row, lanes, state.space)
                 for i in range(lanes):
                     chance[i] = left[i] * state.space[i]
                     left[i] -= chance[i]
                 counts = state.counts[:lanes]
-                poissons(chance, (keys.outcome[g, v], at.run, begin, index), state.work, counts)
+                poissons(chance, (keys.outcome[g, v], at.run, begin, 0), state.work, counts)
                 for i in range(lanes):
                     state.cells[g, v, b, i] += counts[i]
-                    if index != ALL_SPANS:
-                        state.leads[index - 1, i] += counts[i]
+
+
+@jit()
+def draw_fixed(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block) -> None:
+    """Draw what comes of the leads of a channel that come for certain."""
+    for t in range(len(plan.quarter_of)):
+        if plan.fixed[at.channel, t] > 0:
+            for i in range(at.lanes):
+                state.leads[plan.spans.of[t], i] += plan.fixed[at.channel, t]
+                state.left[i] = plan.fixed[at.channel, t]
+            state.flow.arrivals[t:] = 0.0
+            state.flow.arrivals[t] = 1.0
+            share_out(plan, keys, tables, state, at, t, 0)
+
+
+@jit()
+def share_out(
+    plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block, t: int, kind: int
+) -> None:
+    """Share the ``left`` leads of a channel that arrive from period t on, as the arrivals of the
+    flow say, out over segments, spans and products: multinomial counts.
+
+    ``kind``: 0 for leads that come for certain, 1 for random ones; they draw by themselves.
+    """
+    flow, lanes, c = state.flow, at.lanes, at.channel
+    spans = len(flow.entered)
+    rest, chance = state.rest, state.chance
+    left, many, won = state.left[:lanes], state.many[:lanes], state.won[:lanes]
+    counts = state.counts[:lanes]
+    for s in range(keys.segment.shape[1]):
+        g = c * keys.segment.shape[1] + s
+        pick(tables.share[:, plan.phase_of[t], s], at.row, lanes, chance)
+        binomials(left, chance[:lanes], (keys.segment[c, s], at.run, t, kind), state.work, many)
+        for i in range(lanes):
+            left[i] -= many[i]
+            rest[i] = 1.0
+        follow(plan, tables, Rows(at.row, lanes, g), plan.entry[c], t, flow)
+        for b in range(plan.spans.of[t], spans):
+            hit = flow.entered[b, len(flow.waiting)]
+            for i in range(lanes):
+                chance[i] = min(hit[i] / rest[i], 1.0) if rest[i] > 0.0 else 0.0
+                rest[i] -= hit[i]
+            address = keys.ending[g], at.run, t, kind * spans + b
+            binomials(many, chance[:lanes], address, state.work, won)
+            for i in range(lanes):
+                many[i] -= won[i]
+            phase = plan.phase_of[plan.spans.start[b]]
+            for v in range(len(plan.product_of)):
+                pick(tables.mix[:, phase, g, v], at.row, lanes, chance)
+                address = keys.product[g, v], at.run, t, 1 + kind * spans + b
+                binomials(won, chance[:lanes], address, state.work, counts)
+                for i in range(lanes):
+                    won[i] -= counts[i]
+                    state.cells[g, v, b, i] += counts[i]
 
 
 @jit()
@@ -254,58 +285,6 @@ def add_terms(plan: Plan, tables: Tables, state: Collapse, at: Block, s: int) ->
                 won = flow.entered[b, len(flow.waiting)]
                 for i in range(lanes):
                     won[i] += weight * product[i]
-
-
-@jit()
-def draw_fixed(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block) -> None:
-    """Draw what comes of the leads of a channel that come for certain: multinomial counts."""
-    lanes, c = at.lanes, at.channel
-    for t in range(len(plan.quarter_of)):
-        if plan.fixed[c, t] > 0:
-            for i in range(lanes):
-                state.leads[plan.spans.of[t], i] += plan.fixed[c, t]
-                state.left[i] = plan.fixed[c, t]
-            for s in range(keys.segment.shape[1]):
-                pick(tables.share[:, plan.phase_of[t], s], at.row, lanes, state.chance)
-                address = keys.segment[c, s], at.run, t, 0
-                left, counts = state.left[:lanes], state.counts[:lanes]
-                binomials(left, state.chance[:lanes], address, state.work, counts)
-                for i in range(lanes):
-                    left[i] -= counts[i]
-                spread_fixed(plan, keys, tables, state, at, s, t)
-
-
-@jit()
-def spread_fixed(
-    plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Block, s: int, t: int
-) -> None:
-    """Share the ``counts`` leads of a segment and period out over spans and products."""
-    flow, lanes, c = state.flow, at.lanes, at.channel
-    g = c * keys.segment.shape[1] + s
-    flow.arrivals[t:] = 0.0
-    flow.arrivals[t] = 1.0
-    follow(plan, tables, Rows(at.row, lanes, g), plan.entry[c], t, flow)
-    rest, chance, many, won = state.rest, state.chance, state.many[:lanes], state.won[:lanes]
-    for i in range(lanes):
-        rest[i] = 1.0
-        many[i] = state.counts[i]
-    for b in range(plan.spans.of[t], len(flow.entered)):
-        hit = flow.entered[b, len(flow.waiting)]
-        for i in range(lanes):
-            chance[i] = min(hit[i] / rest[i], 1.0) if rest[i] > 0.0 else 0.0
-            rest[i] -= hit[i]
-        address = keys.ending[g], at.run, t, b
-        binomials(many, chance[:lanes], address, state.work, won)
-        for i in range(lanes):
-            many[i] -= won[i]
-        for v in range(len(plan.product_of)):
-            pick(tables.mix[:, plan.phase_of[plan.spans.start[b]], g, v], at.row, lanes, chance)
-            counts = state.counts[:lanes]
-            address = keys.product[g, v], at.run, t, 1 + b
-            binomials(won, chance[:lanes], address, state.work, counts)
-            for i in range(lanes):
-                won[i] -= counts[i]
-                state.cells[g, v, b, i] += counts[i]
 
 
 @jit()
