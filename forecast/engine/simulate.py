@@ -30,10 +30,12 @@ T = TypeVar("T")
 
 SLICE_BYTES = 32_000_000  # the most a slice's rows may take
 SLICE_SECONDS = 0.3  # about the longest time of a slice
-SECONDS_PER_CELL = 1e-6  # of a group in a period
+SECONDS_PER_CELL = {JOURNEY: 1e-6, OUTCOME: 1e-7}  # of a group in a period, at most
 RUNS_AT_ONCE = {JOURNEY: 1_024, OUTCOME: 16_384}  # the most of a slice
 # The sums of sizes are prepared for so many deals: the mean's multiple, and standard deviations.
 MEANS_PREPARED, DEVIATIONS_PREPARED = 4.0, 12.0
+
+SHARES = 4  # slices a thread has at least, where there are enough runs
 
 Rows = Futures | Outcomes
 
@@ -115,7 +117,9 @@ class Simulator:
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
         cells = len(plan.twin) * len(plan.quarter_of)
         bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes()
-        fit = min(SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL * cells))
+        fit = min(
+            SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
+        )
         whole = int(max(1, min(RUNS_AT_ONCE[self.detail], fit)))
         return max(whole // LANES, 1) * LANES if whole > LANES else whole
 
@@ -161,7 +165,9 @@ class Simulator:
             assumptions[first : first + count] = self.into(first, part)[0]
             return count
 
-        for _ in in_order(one, cuts(runs, self.slice_runs()), threads):
+        shares = SHARES * (threads or usable_threads())
+        even = -(-runs // (shares * LANES)) * LANES  # the same work for every thread
+        for _ in in_order(one, cuts(runs, min(self.slice_runs(), even)), threads):
             pass
         return Slice(0, rows, assumptions)
 
