@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,6 @@ from forecast.engine.expected import flow_at
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
-from forecast.engine.kernel.spread import GUIDE_CELLS
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
@@ -105,6 +105,7 @@ class Simulator:
         self.keys: Keys = make_keys(blueprint.layout, seed)
         self.blueprint = _prepared(blueprint, self.draws)
         self.costed = costed(blueprint.scenario)
+        self._spaces = threading.local()
 
     @cached_property
     def terms(self) -> Terms:
@@ -124,14 +125,12 @@ class Simulator:
         return max(whole // LANES, 1) * LANES if whole > LANES else whole
 
     def _table_bytes(self) -> int:
-        """Bytes of tables that one run takes when much is uncertain."""
-        plan = self.blueprint.plan
-        lags = sum(getattr(lag, "about", None) is not None for lag, _ in self.blueprint.maker.lags)
-        quarters = len(self.blueprint.scenario.calendar.quarters)
-        lag_bytes = 2 * GUIDE_CELLS + 8 * 5 * len(plan.quarter_of)
-        by_cell = 8 * ((6 + quarters) * plan.fixed.size + 2 * plan.lag_of.size)
+        """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
+        plan, maker = self.blueprint.plan, self.blueprint.maker
+        two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
         cells = 3 * 8 * plan.sizes.code.size * (len(plan.spans.start) - 1)
-        return by_cell + cells + lags * lag_bytes
+        chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
+        return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:
         """Allocate the zeroed rows of so many runs."""
@@ -148,12 +147,22 @@ class Simulator:
         plan = self.blueprint.plan
         cells = new_cells(plan, self.keys, runs)
         if isinstance(rows, Outcomes):
-            state = new_collapse(plan, self.keys, self.terms, self.costed)
-            collapse(plan, self.keys, tables, state, first, rows, cells)
+            collapse(plan, self.keys, tables, self._state(), first, rows, cells)
         else:
-            sweep(plan, self.keys, tables, new_state(plan, self.keys), first, rows, cells)
+            sweep(plan, self.keys, tables, self._state(), first, rows, cells)
         add_worth(plan, self.keys, tables, cells, first, (rows.deals, rows.bookings))
         return self.draws.matrix(values, runs), tables
+
+    def _state(self) -> Any:
+        """Give this thread's working space, which every slice leaves as it found it."""
+        if not hasattr(self._spaces, "state"):
+            plan, keys = self.blueprint.plan, self.keys
+            self._spaces.state = (
+                new_collapse(plan, keys, self.terms, self.costed)
+                if self.detail == OUTCOME
+                else new_state(plan, keys)
+            )
+        return self._spaces.state
 
     def whole(self, runs: int, threads: int | None = None) -> Slice:
         """Simulate runs 0 .. runs - 1 into one set of rows."""
