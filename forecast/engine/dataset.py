@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,18 +59,23 @@ def as_dataset(simulator: Simulator, part: Slice, attrs: dict[str, Any]) -> xarr
     scenario = simulator.blueprint.scenario
     arrays = arrays_of(part.rows, part.assumptions)
     runs = len(part.assumptions)
-    labels = coordinates(scenario)
-    sizes = {"run": runs, "assumption": len(simulator.draws.names)}
-    check_arrays(arrays, sizes | {dim: len(names) for dim, names in labels.items()})
-    coords: dict[str, Any] = {"run": np.arange(part.first, part.first + runs)}
-    coords.update({dim: list(names) for dim, names in labels.items()})
-    paths: NDArray[np.object_] = np.array(simulator.draws.names, dtype=object)
-    coords["path"] = ("assumption", paths.astype(str), {"long_name": PATH.meaning})
+    coords = coords_of(scenario, np.arange(part.first, part.first + runs), simulator.draws.names)
+    sizes = {dim: len(labels) for dim, labels in coords.items() if dim != "path"}
+    check_arrays(arrays, sizes | {"assumption": len(simulator.draws.names)})
     variables = {
         name: (VARIABLES[name].dims, array, attributes_of(name, scenario.currency))
         for name, array in arrays.items()
     }
     return xarray.Dataset(variables, coords, attrs)
+
+
+def coords_of(scenario: Scenario, run: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+    """Give the labels of a dataset's dims, and the paths of its uncertain assumptions."""
+    coords: dict[str, Any] = {"run": run}
+    coords.update({dim: list(labels) for dim, labels in coordinates(scenario).items()})
+    paths: NDArray[np.object_] = np.array(names, dtype=object)
+    coords["path"] = ("assumption", paths.astype(str), {"long_name": PATH.meaning})
+    return coords
 
 
 def attributes(simulator: Simulator, runs: int, seed: int) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.engine.dataset import attributes
-from forecast.engine.plan import make_blueprint
-from forecast.engine.request import JOURNEY, RequestError, check_memory, check_request
-from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order
-from forecast.engine.variables import PATH, arrays_of, attributes_of, coordinates, variables_of
+from forecast.engine.dataset import attributes, coords_of
+from forecast.engine.request import JOURNEY, RequestError
+from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order, ready
+from forecast.engine.variables import arrays_of, attributes_of, coordinates, variables_of
 from forecast.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -41,15 +40,12 @@ def simulate_many(
     >>> bool((deals.sel(scenario="33%") >= deals.sel(scenario="30%")).all())  # in every run
     True
     """
-    check_request(runs, seed, detail)
     if not scenarios:
         raise RequestError("scenarios: got none; must be one or more. Give a name for each.")
     _check_alike(scenarios)
     kept = sum(bytes_per_run(scenario, detail) for scenario in scenarios.values())
-    check_memory(runs, kept)
     simulators = {
-        name: Simulator(make_blueprint(scenario), seed, detail)
-        for name, scenario in scenarios.items()
+        name: ready(scenario, runs, seed, kept, detail) for name, scenario in scenarios.items()
     }
     paths = tuple(dict.fromkeys(path for s in simulators.values() for path in s.draws.names))
     return _as_dataset(simulators, paths, _simulated(simulators, paths, runs), runs, seed)
@@ -71,12 +67,11 @@ def _check_alike(scenarios: Mapping[str, Scenario]) -> None:
 def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs: int) -> Arrays:
     """Simulate all slices of all scenarios on threads, each into its place."""
     arrays: Arrays = {}
-    one = next(iter(simulators.values()))
-    size = min(simulator.slice_runs() for simulator in simulators.values())
-    tasks = [(i, *cut) for i in range(len(simulators)) for cut in cuts(runs, size)]
     listed = list(simulators.values())
-    rows = one.empty(1)
-    for name, array in arrays_of(rows, np.zeros((1, len(paths)))).items():
+    size = min(simulator.slice_runs() for simulator in listed)
+    tasks = [(i, *cut) for i in range(len(listed)) for cut in cuts(runs, size)]
+    empty = listed[0].empty(0)
+    for name, array in arrays_of(empty, np.zeros((0, len(paths)))).items():
         shape = len(simulators), runs, *array.shape[1:]
         arrays[name] = arrays["bookings"] if name == "revenue" else np.zeros(shape, array.dtype)
     arrays["assumption"][:] = np.nan
@@ -84,7 +79,7 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
     def work(task: int, _: int) -> None:
         i, first, count = tasks[task]
         place = slice(first, first + count)
-        rows = type(one.empty(0))(*(arrays[name][i, place] for name in one.empty(0)._fields))
+        rows = type(empty)(*(arrays[name][i, place] for name in empty._fields))
         assumptions, _tables = listed[i].into(first, rows)
         columns = [paths.index(path) for path in listed[i].draws.names]
         arrays["assumption"][i, place, columns] = assumptions.T
@@ -106,9 +101,7 @@ def _as_dataset(
 
     one = next(iter(simulators.values()))
     scenario = one.blueprint.scenario
-    coords: dict[str, Any] = {"scenario": list(simulators), "run": np.arange(runs)}
-    coords |= {dim: list(labels) for dim, labels in coordinates(scenario).items()}
-    coords["path"] = ("assumption", np.array(paths, dtype=str), {"long_name": PATH.meaning})
+    coords = {"scenario": list(simulators)} | coords_of(scenario, np.arange(runs), paths)
     texts = [simulator.blueprint.scenario.text for simulator in simulators.values()]
     coords["text"] = ("scenario", texts, {"long_name": "The text of each scenario."})
     variables = {

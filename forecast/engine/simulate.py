@@ -117,13 +117,14 @@ class Simulator:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
         cells = len(plan.twin) * len(plan.quarter_of)
-        bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes()
+        bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes
         fit = min(
             SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
         )
         whole = int(max(1, min(RUNS_AT_ONCE[self.detail], fit)))
         return max(whole // LANES, 1) * LANES if whole > LANES else whole
 
+    @cached_property
     def _table_bytes(self) -> int:
         """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
         plan, maker = self.blueprint.plan, self.blueprint.maker
@@ -158,7 +159,7 @@ class Simulator:
         if not hasattr(self._spaces, "state"):
             plan, keys = self.blueprint.plan, self.keys
             self._spaces.state = (
-                new_collapse(plan, keys, self.terms, self.costed)
+                new_collapse(plan, self.terms, self.costed)
                 if self.detail == OUTCOME
                 else new_state(plan, keys)
             )

@@ -157,7 +157,7 @@ class TableMaker:
         stacked = stack_rows(columns)
         weights = self.layout.weights
         by_version = stacked.reshape(len(stacked), weights.shape[1], groups, -1)
-        return _conditional(by_version, weights)
+        return conditional(by_version, weights)
 
     def _scale(self, values: Values) -> Floats:
         layout = self.layout
@@ -220,13 +220,7 @@ class _Watch(Mapping[Uncertain, Floats]):
         return len(self._of)
 
 
-def conditional(chances: Floats) -> Floats:
-    """Chance of each cell given that those before it in its row were not taken, (row, cell)."""
-    by_version = np.ascontiguousarray(chances).reshape(len(chances), 1, 1, -1)
-    return _conditional(by_version, np.ones((1, 1))).reshape(chances.shape)
-
-
-def _conditional(by_version: Floats, weights: Floats) -> Floats:
+def conditional(by_version: Floats, weights: Floats) -> Floats:
     """Chances (row, version, group, item) -> conditional ones, (row, phase, group, item)."""
     rows, _, groups, items = by_version.shape
     out = np.empty((rows, len(weights), groups, items))

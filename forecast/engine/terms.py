@@ -15,13 +15,11 @@ import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats
 from forecast.engine.kernel.collapse import Terms
-from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.layout import Layout
-from forecast.engine.tables import TableMaker
+from forecast.engine.tables import NO_MASS, TableMaker
 
 MOST_TERMS = 512  # of a group; with more its journey is followed by periods
-NO_MASS = 1e-300
 
 Key = tuple[int, tuple[int, ...]]  # the stage reached, and how often each way was taken
 
@@ -37,13 +35,11 @@ def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> T
         ways += [way for _, way, _ in found]
         weights += [weight[None] for _, _, weight in found]
         first.append(len(parents))
-    most = max(np.diff(first), default=0)
     return Terms(
         np.array(first, dtype=np.int64),
         np.array(parents, dtype=np.int64),
         np.array(ways, dtype=np.int64),
         np.concatenate(weights),
-        np.zeros((int(most), LANES)),
     )
 
 
@@ -99,4 +95,5 @@ def _by_span(plan: Plan, beyond: Floats, shape: Floats) -> Floats:
     last = len(beyond) - 1
     starts = plan.spans.start[None, :] - np.arange(len(shape))[:, None]
     before = 1.0 - beyond[np.clip(starts, 0, last)]
-    return np.asarray(shape @ np.diff(before, axis=1))
+    # no @: its last bits depend on the number of threads
+    return np.asarray((shape[:, None] * np.diff(before, axis=1)).sum(axis=0))

@@ -4,9 +4,9 @@ Given a run's assumptions leads are independent of each other. So of Poisson lea
 binomial ones, once their gamma is drawn) those that are won in different spans, of different
 segments, with different products, are independent Poisson counts, whose means are convolutions:
 the thinning of a Poisson process (Kingman 1993, "Poisson processes", section 5.1). Leads that come
-for certain are multinomial over the same cells. What a lead costs ties spend to deals: where leads
-cost, cells are also split by the span of arrival. The law of deals, bookings and spend is that of
-the sweep, jointly; the stages before are not drawn.
+for certain are multinomial over the same cells. What a lead costs ties spend to deals: leads that
+may cost something are counted by the span of arrival first, then shared out like certain ones. The
+law of deals, bookings and spend is that of the sweep, jointly; the stages before are not drawn.
 """
 
 from typing import NamedTuple
@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.flow import Flow, Rows, follow, new_flow, random_leads, share_of
+from forecast.engine.kernel.flow import Flow, Rows, follow, new_flow
 from forecast.engine.kernel.lanes import LANES, Work, binomials, new_work, poissons
+from forecast.engine.kernel.leads import disperse, random_leads, share_of
 from forecast.engine.kernel.rows import pick, row_of
-from forecast.engine.kernel.samplers import Counts, Floats, gamma
+from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Keys, Plan, Tables
 
 
@@ -32,23 +33,21 @@ class Outcomes(NamedTuple):
 class Terms(NamedTuple):
     """A group's expected deals as a polynomial in its chances: see ``forecast.engine.terms``."""
 
-    first: (
-        Counts  # (g + 1,) terms of group g are first[g] .. first[g + 1] - 1; none: see ``follow``
-    )
+    first: Counts  # (g + 1,) terms of group g are first[g] .. first[g + 1] - 1, or none
     parent: Counts  # (term,) the term it extends, -1 for the first of a group
     way: Counts  # (term,) by this way
     weight: Floats  # (term, span) deals, all chances being 1
-    product: Floats  # (term, lane) working space: products of chances, of one group
 
 
 class Collapse(NamedTuple):
     """Which channels' leads may cost something, and working space for a block of runs."""
 
     costed: Counts  # (c,) 1 where a lead costs something in some run
+    terms: Terms
+    product: Floats  # (term, lane) products of chances, of one group's terms
     mean: Floats  # (t, lane) random leads to expect of a channel
-    cells: Counts  # (g, v, span, lane) deals
     leads: Counts  # (span, lane) leads of a channel that arrive
-    rest: Floats  # (lane,) leads to expect that are not won inside the horizon
+    rest: Floats  # (lane,) leads to expect, or the chance not to have been won so far
     chance: Floats  # (lane,)
     space: Floats  # (lane,)
     left: Counts  # (lane,)
@@ -56,19 +55,19 @@ class Collapse(NamedTuple):
     many: Counts  # (lane,)
     won: Counts  # (lane,)
     flow: Flow
-    terms: Terms
     work: Work
 
 
-def new_collapse(plan: Plan, keys: Keys, terms: Terms, costed: Counts) -> Collapse:
+def new_collapse(plan: Plan, terms: Terms, costed: Counts) -> Collapse:
     """Allocate working space."""
     spans = len(plan.spans.start) - 1
     rest, chance, space = np.zeros((3, LANES))
     left, counts, many, won = np.zeros((4, LANES), np.int64)
     return Collapse(
         costed,
+        terms,
+        np.empty((int(np.diff(terms.first).max()), LANES)),
         np.zeros((len(plan.quarter_of), LANES)),
-        np.zeros((*keys.size.shape, spans, LANES), np.int64),
         np.zeros((spans, LANES), np.int64),
         rest,
         chance,
@@ -78,17 +77,17 @@ def new_collapse(plan: Plan, keys: Keys, terms: Terms, costed: Counts) -> Collap
         many,
         won,
         new_flow(plan, False),
-        terms._replace(product=np.empty_like(terms.product)),
         new_work(),
     )
 
 
 class Block(NamedTuple):
-    """A block of runs: its first row and run, how many, and the channel at hand."""
+    """A block of runs: its first row and run, how many, its deals, and the channel at hand."""
 
     row: int
     run: int
     lanes: int
+    cells: Counts  # (g, v, span, lane)
     channel: int
 
 
@@ -104,23 +103,18 @@ def collapse(
 ) -> None:
     """Draw the runs first_run, first_run + 1, ... into the rows of ``out`` (zeroed).
 
-    Deals go to ``cells`` (g, v, span, r), whose value and place among the products come later.
+    Deals go to ``cells`` (g, v, span, r; zeroed); their value and products' places come later.
     """
     rows = len(out.deals)
     for row in range(0, rows, LANES):
         lanes = min(LANES, rows - row)
-        state.cells[:] = 0
+        here = cells[:, :, :, row : row + lanes]
         for c in range(len(plan.entry)):
-            here = Block(row, first_run + row, lanes, c)
+            at = Block(row, first_run + row, lanes, here, c)
             state.leads[:] = 0
-            draw_random(plan, keys, tables, state, here)
-            draw_fixed(plan, keys, tables, state, here)
-            spend(plan, tables, state, here, out)
-        for g in range(len(state.cells)):
-            for v in range(len(plan.product_of)):
-                for b in range(len(plan.spans.start) - 1):
-                    for i in range(lanes):
-                        cells[g, v, b, row + i] = state.cells[g, v, b, i]
+            draw_random(plan, keys, tables, state, at)
+            draw_fixed(plan, keys, tables, state, at)
+            spend(plan, tables, state, at, out)
 
 
 @jit()
@@ -161,12 +155,10 @@ def expect_random(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: B
     c, some = at.channel, False
     for t in range(len(plan.quarter_of)):
         mean = state.mean[t, : at.lanes]
-        random_leads(tables, (at.row, at.lanes, c, t), state.space, mean)
-        pick(tables.shape[:, c, t], at.row, at.lanes, state.space)
+        place = at.row, at.lanes, c, t
+        random_leads(tables, place, state.space, mean)
+        disperse(tables, place, keys.dispersion[c], at.run, state.space, mean)
         for i in range(at.lanes):
-            shape = state.space[i]
-            if shape > 0.0:
-                mean[i] *= gamma(shape, keys.dispersion[c], at.run + i, t, 0) / shape
             some |= mean[i] > 0.0
     return some
 
@@ -195,10 +187,10 @@ def draw_cells(plan: Plan, keys: Keys, tables: Tables, state: Collapse, at: Bloc
                 for i in range(lanes):
                     chance[i] = left[i] * state.space[i]
                     left[i] -= chance[i]
-                counts = state.counts[:lanes]
+                counts, sold = state.counts[:lanes], at.cells[g, v, b]
                 poissons(chance, (keys.outcome[g, v], at.run, begin, 0), state.work, counts)
                 for i in range(lanes):
-                    state.cells[g, v, b, i] += counts[i]
+                    sold[i] += counts[i]
 
 
 @jit()
@@ -250,9 +242,10 @@ def share_out(
                 pick(tables.mix[:, phase, g, v], at.row, lanes, chance)
                 address = keys.product[g, v], at.run, t, 1 + kind * spans + b
                 binomials(won, chance[:lanes], address, state.work, counts)
+                sold = at.cells[g, v, b]
                 for i in range(lanes):
                     won[i] -= counts[i]
-                    state.cells[g, v, b, i] += counts[i]
+                    sold[i] += counts[i]
 
 
 @jit()
@@ -270,12 +263,12 @@ def add_terms(plan: Plan, tables: Tables, state: Collapse, at: Block, s: int) ->
                 take[i] *= left[i]
                 left[i] -= take[i]
     first, end = terms.first[g], terms.first[g + 1]
-    root = terms.product[0]
+    root = state.product[0]
     pick(tables.market, at.row, lanes, root)
     share_of(tables, 0, s, at.row, lanes, state.space, root)
     flow.entered[:] = 0.0
     for n in range(first + 1, end):
-        before, product = terms.product[terms.parent[n] - first], terms.product[n - first]
+        before, product = state.product[terms.parent[n] - first], state.product[n - first]
         take = flow.take[terms.way[n]]
         for i in range(lanes):
             product[i] = before[i] * take[i]

@@ -12,6 +12,7 @@ import numpy as np
 
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.leads import expect_leads, share_of
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Floats
 from forecast.engine.kernel.shapes import Plan, Tables
@@ -280,7 +281,7 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
     for first in range(0, rows, LANES):
         lanes = min(LANES, rows - first)
         for c in range(channels):
-            add_costs(plan, tables, c, first, lanes, means)
+            add_costs(plan, tables, (first, lanes, c), flow, means)
             for s in range(segments):
                 here = Rows(first, lanes, c * segments + s)
                 for t in range(len(plan.quarter_of)):
@@ -293,53 +294,19 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
                 add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
 
 
-@jit()
-def random_leads(tables: Tables, at: tuple[int, int, int, int], space: Floats, out: Floats) -> None:
-    """out[i] = the random leads to expect of a channel in a period; at: (row, lanes, c, t)."""
-    first, lanes, c, t = at
-    pick(tables.mean[:, c, t], first, lanes, out)
-    pick(tables.market, first, lanes, space)
-    for i in range(lanes):
-        out[i] *= space[i]
-
-
-@jit()
-def expect_leads(
-    plan: Plan, tables: Tables, at: tuple[int, int, int, int], space: Floats, out: Floats
-) -> None:
-    """out[i] = all leads to expect of a channel in a period, those that come for certain too."""
-    random_leads(tables, at, space, out)
-    _, lanes, c, t = at
-    for i in range(lanes):
-        out[i] += plan.fixed[c, t]
-
-
-@jit()
-def share_of(
-    tables: Tables, phase: int, s: int, first: int, lanes: int, space: Floats, leads: Floats
-) -> None:
-    """Multiply leads by the share that is of segment s."""
-    for before in range(s):
-        pick(tables.share[:, phase, before], first, lanes, space)
-        for i in range(lanes):
-            leads[i] *= 1.0 - space[i]
-    pick(tables.share[:, phase, s], first, lanes, space)
-    for i in range(lanes):
-        leads[i] *= space[i]
-
-
 @jit(merge=True)
-def add_costs(plan: Plan, tables: Tables, c: int, first: int, lanes: int, means: Means) -> None:
-    """Add what a channel is expected to cost."""
+def add_costs(
+    plan: Plan, tables: Tables, at: tuple[int, int, int], flow: Flow, means: Means
+) -> None:
+    """Add what a channel is expected to cost; at: (row, lanes, c)."""
+    first, lanes, c = at
     for t in range(len(plan.quarter_of)):
+        expect_leads(plan, tables, (first, lanes, c, t), flow.taken, flow.left)
         for i in range(lanes):
             row = first + i
-            leads = tables.market[row_of(len(tables.market), row)]
-            leads *= tables.mean[row_of(len(tables.mean), row), c, t]
-            leads += plan.fixed[c, t]
             fixed = tables.fixed_cost[row_of(len(tables.fixed_cost), row), c, t]
             each = tables.lead_cost[row_of(len(tables.lead_cost), row), c, t]
-            means.spend[row, plan.quarter_of[t], c] += fixed + each * leads
+            means.spend[row, plan.quarter_of[t], c] += fixed + each * flow.left[i]
 
 
 @jit(merge=True)

@@ -22,12 +22,12 @@ from forecast.engine.kernel.samplers import Counts, Floats
 BASE = 16
 SHIFT = 4  # 2**SHIFT = BASE
 DIGITS = BASE - 1
-EDGE = 8.25  # no score of a 52-bit uniform is beyond
+EDGE = 8.25  # a score beyond, which one in 10**16 is, counts as this
 PER_SCORE = 16
 CELLS = int(2 * EDGE * PER_SCORE)
 
-# Index of the draw of level 0, where the draws of single sizes have indices below it; level k adds
-# k, and the ladder of set s of a listed family PART * s.
+# Index of the draw of levels 0 and 1, where the draws of single sizes have indices below it; later
+# pairs of levels add 1 each, and the ladder of set s of a listed family PART * s.
 LADDER = 1 << 31
 PART = 64
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
+from forecast.engine.kernel.leads import disperse, random_leads
 from forecast.engine.kernel.rows import pick, row_of
-from forecast.engine.kernel.samplers import Counts, Floats, gamma
+from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
 from forecast.engine.kernel.spread import Spread, To, new_spread, spread
 
@@ -157,16 +158,12 @@ def write(state: State, futures: Futures, quarter: int, begin: At) -> None:
 def arrive(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None:
     """Draw a channel's leads of a period, exact ones and random ones, and what they cost."""
     c, t = at.channel, at.period
-    for i in range(at.lanes):
-        row = at.row + i
-        mean = tables.market[row_of(len(tables.market), row)]
-        mean *= tables.mean[row_of(len(tables.mean), row), c, t]
-        shape = tables.shape[row_of(len(tables.shape), row), c, t]
-        if shape > 0.0:
-            mean *= gamma(shape, keys.dispersion[c], at.run + i, t, 0) / shape
-        state.mean[i] = mean
+    place = at.row, at.lanes, c, t
+    mean = state.mean[: at.lanes]
+    random_leads(tables, place, state.chance, mean)
+    disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
     coming = state.coming[: at.lanes]
-    poissons(state.mean[: at.lanes], (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
+    poissons(mean, (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
     for i in range(at.lanes):
         row = at.row + i
         coming[i] += plan.fixed[c, t]
