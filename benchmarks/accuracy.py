@@ -19,8 +19,10 @@ from forecast import read_scenario
 from forecast.engine import assumptions
 from forecast.engine.chance import ExactChances
 from forecast.engine.plan import Blueprint, make_blueprint
+from forecast.engine.request import JOURNEY
 from forecast.engine.run import totals_of
-from forecast.engine.simulate import Simulator, empty_rows
+from forecast.engine.simulate import Simulator
+from forecast.engine.variables import empty_rows
 
 Floats = NDArray[np.float64]
 Estimates = dict[str, Floats]  # by kind: (seed, cell)
@@ -70,7 +72,7 @@ def estimates(blueprint: Blueprint) -> Estimates:
 
 
 def _estimates_of(blueprint: Blueprint, seed: int) -> Estimates:
-    futures = empty_rows(blueprint.scenario, RUNS)
+    futures = empty_rows(blueprint.scenario, RUNS, JOURNEY)
     _, tables = Simulator(blueprint, seed).into(0, futures)
     exact = ExactChances(blueprint, True, RUNS).of_slice(tables, 0, RUNS)
     totals = totals_of(blueprint, futures)

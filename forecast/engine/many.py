@@ -14,7 +14,7 @@ import numpy as np
 from forecast.engine.dataset import attributes, coords_of
 from forecast.engine.request import JOURNEY, RequestError
 from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order, ready
-from forecast.engine.variables import arrays_of, attributes_of, coordinates, variables_of
+from forecast.engine.variables import attributes_of, coordinates, variables_of
 from forecast.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
     size = min(simulator.slice_runs() for simulator in listed)
     tasks = [(i, *cut) for i in range(len(listed)) for cut in cuts(runs, size)]
     empty = listed[0].empty(0)
-    for name, array in arrays_of(empty, np.zeros((0, len(paths)))).items():
-        shape = len(simulators), runs, *array.shape[1:]
-        arrays[name] = arrays["bookings"] if name == "revenue" else np.zeros(shape, array.dtype)
+    fields = empty._asdict() | {"assumption": np.zeros((0, len(paths)))}
+    for name, array in fields.items():
+        arrays[name] = np.zeros((len(simulators), runs, *array.shape[1:]), array.dtype)
     arrays["assumption"][:] = np.nan
 
     def work(task: int, _: int) -> None:
@@ -86,6 +86,8 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
 
     for _ in in_order(work, [(task, 1) for task in range(len(tasks))]):
         pass
+    if not arrays["revenue"].size:
+        arrays["revenue"] = arrays["bookings"]
     return arrays
 
 
@@ -106,7 +108,7 @@ def _as_dataset(
     coords["text"] = ("scenario", texts, {"long_name": "The text of each scenario."})
     variables = {
         name: (("scenario", *declared.dims), arrays[name], attributes_of(name, scenario.currency))
-        for name, declared in variables_of(one.detail).items()
+        for name, declared in variables_of(scenario, one.detail).items()
     }
     attrs = attributes(one, runs, seed)
     for name in ("title", "scenario", "scenario_hash", "as_of"):

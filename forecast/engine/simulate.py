@@ -23,6 +23,8 @@ from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
+from forecast.engine.uses import needs_journey
+from forecast.engine.variables import empty_rows
 from forecast.engine.worth import add_worth, new_cells
 from forecast.scenario.model import Scenario
 
@@ -46,24 +48,6 @@ class Slice(NamedTuple):
     first: int
     rows: Rows
     assumptions: NDArray[np.float64]  # (run, assumption)
-
-
-def empty_rows(scenario: Scenario, runs: int, detail: str = JOURNEY) -> Rows:
-    """Allocate the zeroed rows of so many runs."""
-    channels, segments = len(scenario.channels), len(scenario.segments)
-    quarters, stages = len(scenario.calendar.quarters), len(scenario.stages) + 2
-    lead = runs, quarters, channels
-    deals = *lead, segments, len(scenario.products)
-    if detail == OUTCOME:
-        return Outcomes(np.zeros(deals, np.int64), np.zeros(deals), np.zeros(lead))
-    return Futures(
-        np.zeros((*lead, segments), np.int64),
-        np.zeros((*lead, segments, stages), np.int64),
-        np.zeros(deals, np.int64),
-        np.zeros(deals),
-        np.zeros(lead),
-        np.zeros((runs, quarters, stages), np.int64),
-    )
 
 
 def part_of(rows: Rows, first: int, count: int) -> Rows:
@@ -96,11 +80,12 @@ class Simulator:
     """A scenario and a seed, ready to simulate any runs: the same rows however they are cut.
 
     ``detail``: "journey" simulates all stages jointly; "outcome" draws deals, bookings and spend
-    only, from the same law.
+    only, from the same law - where the scenario allows it, else it keeps only those.
     """
 
     def __init__(self, blueprint: Blueprint, seed: int, detail: str = JOURNEY) -> None:
         self.detail = detail
+        self.collapses = detail == OUTCOME and not needs_journey(blueprint.scenario)
         self.draws = Draws(blueprint.scenario, seed)
         self.keys: Keys = make_keys(blueprint.layout, seed)
         self.blueprint = _prepared(blueprint, self.draws)
@@ -147,11 +132,17 @@ class Simulator:
         tables = self.blueprint.maker.tables(values)
         plan = self.blueprint.plan
         cells = new_cells(plan, self.keys, runs)
-        if isinstance(rows, Outcomes):
-            collapse(plan, self.keys, tables, self._state(), first, rows, cells)
+        full = rows
+        if isinstance(rows, Outcomes) and not self.collapses:
+            full = empty_rows(self.blueprint.scenario, runs, JOURNEY)
+        if isinstance(full, Outcomes):
+            collapse(plan, self.keys, tables, self._state(), first, full, cells)
         else:
-            sweep(plan, self.keys, tables, self._state(), first, rows, cells)
-        add_worth(plan, self.keys, tables, cells, first, (rows.deals, rows.bookings))
+            sweep(plan, self.keys, tables, self._state(), first, full, cells)
+        add_worth(plan, self.keys, tables, cells, first, (full.deals, full.bookings))
+        if full is not rows:
+            for name, array in rows._asdict().items():
+                array[:] = getattr(full, name)
         return self.draws.matrix(values, runs), tables
 
     def _state(self) -> Any:
@@ -160,7 +151,7 @@ class Simulator:
             plan, keys = self.blueprint.plan, self.keys
             self._spaces.state = (
                 new_collapse(plan, self.terms, self.costed)
-                if self.detail == OUTCOME
+                if self.collapses
                 else new_state(plan, keys)
             )
         return self._spaces.state

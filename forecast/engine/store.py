@@ -147,7 +147,7 @@ class _NetCdf:
         path = self._make("path", ("assumption",), text, sizes, {"long_name": PATH.meaning})
         if names:
             path[:] = np.array(names, dtype=object)
-        for name, declared in variables_of(simulator.detail).items():
+        for name, declared in variables_of(scenario, simulator.detail).items():
             attrs = attributes_of(name, scenario.currency)
             self._make(name, declared.dims, declared.dtype, sizes, attrs)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.kernel.collapse import Outcomes
 from forecast.engine.kernel.shapes import Futures
-from forecast.engine.request import OUTCOME, OUTCOMES
+from forecast.engine.request import OUTCOME
+from forecast.engine.uses import CAPACITY, PIPELINE, RECURRING, uses
 from forecast.scenario.model import LOST, WON, Scenario
 
 COUNT, MONEY = "int64", "float64"
@@ -18,13 +20,20 @@ COUNT, MONEY = "int64", "float64"
 
 @dataclass(frozen=True)
 class Declared:
-    """A variable's dims, dtype, units and meaning; units "currency" is the scenario's own."""
+    """A variable's dims, dtype, units and meaning; units "currency" is the scenario's own.
+
+    ``part`` is the part of the language without which a scenario does not have the variable.
+    """
 
     dims: tuple[str, ...]
     dtype: str
     units: str
     meaning: str
+    part: str | None = None
 
+
+_DEALS = "run", "quarter", "channel", "segment", "product"
+_STAGES = "run", "quarter", "stage"
 
 VARIABLES: Mapping[str, Declared] = {
     "leads": Declared(
@@ -40,29 +49,46 @@ VARIABLES: Mapping[str, Declared] = {
         "Items that enter each stage, or are won or lost.",
     ),
     "deals": Declared(
-        ("run", "quarter", "channel", "segment", "product"),
+        _DEALS,
         COUNT,
         "deals",
         "Opportunities that are won.",
     ),
     "bookings": Declared(
-        ("run", "quarter", "channel", "segment", "product"),
+        _DEALS,
         MONEY,
         "currency",
         "Value of the deals that are won.",
     ),
     "revenue": Declared(
-        ("run", "quarter", "channel", "segment", "product"),
+        _DEALS,
         MONEY,
         "currency",
         "Value that is recognised; for a one-time deal its bookings.",
     ),
     "spend": Declared(("run", "quarter", "channel"), MONEY, "currency", "What the channels cost."),
     "open": Declared(
-        ("run", "quarter", "stage"),
+        _STAGES,
         COUNT,
         "items",
         "Items that are inside each stage at the quarter's end.",
+    ),
+    "backlog": Declared(
+        _STAGES, COUNT, "items", "Items that wait to be taken up at the quarter's end.", CAPACITY
+    ),
+    "worked": Declared(_STAGES, COUNT, "items", "Items that are taken up.", CAPACITY),
+    "waited": Declared(
+        _STAGES, COUNT, "periods", "Periods that items had waited when taken up.", CAPACITY
+    ),
+    "given_up": Declared(
+        _STAGES, COUNT, "items", "Items that gave up while they waited.", CAPACITY
+    ),
+    "unworked": Declared(_STAGES, COUNT, "items", "Items that are never followed up.", CAPACITY),
+    "pipeline_deals": Declared(
+        _DEALS, COUNT, "deals", "The deals among those won that were open at as_of.", PIPELINE
+    ),
+    "pipeline_bookings": Declared(
+        _DEALS, MONEY, "currency", "Value of the deals won that were open at as_of.", PIPELINE
     ),
     "assumption": Declared(
         ("run", "assumption"),
@@ -84,18 +110,42 @@ def coordinates(scenario: Scenario) -> dict[str, tuple[str, ...]]:
     }
 
 
-def variables_of(detail: str) -> dict[str, Declared]:
-    """Give the variables that a detail keeps."""
-    kept = (*OUTCOMES, "assumption") if detail == OUTCOME else tuple(VARIABLES)
-    return {name: declared for name, declared in VARIABLES.items() if name in kept}
+def variables_of(scenario: Scenario, detail: str) -> dict[str, Declared]:
+    """Give the variables that a scenario has at a detail."""
+    kept = (*Outcomes._fields, "assumption") if detail == OUTCOME else tuple(VARIABLES)
+    used = uses(scenario)
+    return {
+        name: declared
+        for name, declared in VARIABLES.items()
+        if name in kept and (declared.part is None or declared.part in used)
+    }
+
+
+def empty_rows(scenario: Scenario, runs: int, detail: str) -> Futures | Outcomes:
+    """Allocate the zeroed rows of so many runs; what the scenario does not have takes no memory."""
+    has = variables_of(scenario, detail)
+    own_revenue = RECURRING in uses(scenario)  # otherwise it is the bookings
+    sizes = {dim: len(labels) for dim, labels in coordinates(scenario).items()}
+
+    def zeros(name: str) -> NDArray[Any]:
+        declared = VARIABLES[name]
+        held = name in has and (name != "revenue" or own_revenue)
+        shape = [sizes[dim] if held else 0 for dim in declared.dims[1:]]
+        return np.zeros((runs, *shape), declared.dtype)
+
+    if detail == OUTCOME:
+        return Outcomes(*map(zeros, Outcomes._fields))
+    return Futures(*map(zeros, Futures._fields))
 
 
 def arrays_of(
     rows: Futures | Outcomes, assumptions: NDArray[np.float64]
 ) -> dict[str, NDArray[np.generic]]:
     """Name the arrays of simulated runs as they are declared."""
-    named: dict[str, NDArray[np.generic]] = dict(rows._asdict())
-    named["revenue"] = rows.bookings
+    named: dict[str, NDArray[np.generic]] = {
+        name: array for name, array in rows._asdict().items() if 0 not in array.shape[1:]
+    }
+    named.setdefault("revenue", rows.bookings)
     named["assumption"] = assumptions
     return {name: named[name] for name in VARIABLES if name in named}
 

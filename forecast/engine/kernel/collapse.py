@@ -23,11 +23,14 @@ from forecast.engine.kernel.shapes import Keys, Plan, Tables
 
 
 class Outcomes(NamedTuple):
-    """What comes out, one row a run; axes in the order of the dataset."""
+    """What comes out, one row a run; see ``Futures``."""
 
     deals: Counts  # (r, q, c, s, p)
     bookings: Floats  # (r, q, c, s, p)
     spend: Floats  # (r, q, c)
+    revenue: Floats  # (r, q, c, s, p)
+    pipeline_deals: Counts  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
 
 
 class Terms(NamedTuple):

@@ -75,7 +75,10 @@ class Tables(NamedTuple):
 
 
 class Futures(NamedTuple):
-    """What comes out, one row a run; axes in the order of the dataset."""
+    """What comes out, one row a run; axes in the order of the dataset.
+
+    Arrays of what a scenario does not have are empty, (r, 0, ...).
+    """
 
     leads: Counts  # (r, q, c, s)
     entered: Counts  # (r, q, c, s, j)
@@ -83,3 +86,11 @@ class Futures(NamedTuple):
     bookings: Floats  # (r, q, c, s, p)
     spend: Floats  # (r, q, c)
     open: Counts  # (r, q, j)
+    revenue: Floats  # (r, q, c, s, p)
+    backlog: Counts  # (r, q, j)
+    worked: Counts  # (r, q, j)
+    waited: Counts  # (r, q, j)
+    given_up: Counts  # (r, q, j)
+    unworked: Counts  # (r, q, j)
+    pipeline_deals: Counts  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
