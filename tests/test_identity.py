@@ -14,6 +14,7 @@ from forecast.engine.dataset import as_dataset
 from forecast.engine.plan import make_blueprint
 from forecast.engine.run import forecast_run
 from forecast.engine.simulate import Simulator
+from forecast.engine.variables import arrays_of
 
 RICH = """
 name: Rich
@@ -106,7 +107,7 @@ def test_a_slice_by_itself(base, simulator) -> None:
     rows = engine.empty_rows(scenario(RICH), 20, simulator.detail)
     assumptions, _ = simulator.into(130, rows)
     np.testing.assert_array_equal(assumptions, base.assumption.values[130:150])
-    for name, array in rows._asdict().items():
+    for name, array in arrays_of(rows, assumptions).items():
         np.testing.assert_array_equal(array, base[name].values[130:150], err_msg=name)
 
 

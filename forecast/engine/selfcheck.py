@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, isfinite, isnan, sqrt
+from math import inf, isfinite, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -30,8 +30,6 @@ def check_means(
     worst, where, cells = 0.0, "", 0
     for name, values in totals.items():
         for q, label in enumerate(quarters):
-            if isnan(expected[name][q]):
-                continue  # no closed form is known
             cell = np.asarray(values[:, q], dtype=np.float64)
             z = _z_of(cell, float(expected[name][q]), money=values.dtype.kind == "f")
             if z is not None:
