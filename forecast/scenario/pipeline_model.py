@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class OpenDeals:
-    """The deals that are open at as_of, in the order of the file; arrays of equal length (deal,)."""
+    """The deals open at as_of, in the order of the file; arrays of equal length (deal,)."""
 
     ids: tuple[str, ...]
     stage: NDArray[np.int64]  # index among the scenario's stages
