@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from forecast.scenario.deals_sheet import HEADER_ROW, Sheet, find_columns
+from forecast.scenario.deals_sheet import Sheet, find_columns
 from forecast.scenario.errors import shown
 from forecast.scenario.nodes import Place
 
@@ -55,7 +55,7 @@ def read_file(path: Path) -> Sheet:
 
 
 def _whole(sheet: Sheet, got: str, must: str, mend: str) -> None:
-    sheet.fault(HEADER_ROW, "(file)", got, must, mend)
+    sheet.fault(sheet.header, "(file)", got, must, mend)
 
 
 def _decoded(sheet: Sheet, data: bytes, path: Path) -> str | None:
@@ -96,14 +96,12 @@ def read_csv(sheet: Sheet, text: str) -> None:
             mend = "Write a first row such as id,stage,entered,amount."
             _whole(sheet, "an empty file", "a first row of column names, then deals", mend)
         return
-    header = first[1]
+    sheet.header, header = first
     if _wrong_separator(sheet, header):
         return
     index = find_columns(sheet, header)
     kept: list[list[str]] = []
     for row, cells in records:
-        if not any(cell.strip() for cell in cells):
-            continue  # spreadsheets write such rows below the last one
         if len(cells) != len(header):
             _ragged(sheet, row, len(cells), len(header))
         elif len(kept) == MOST_DEALS:
@@ -124,12 +122,12 @@ def _fill(sheet: Sheet, index: dict[str, int], records: list[list[str]]) -> None
 
 
 def _records(sheet: Sheet, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Give the records with their row numbers, blank ones included; from the header on."""
+    """Give the records that hold something, with their row numbers."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     row = 0
     try:
         for row, cells in enumerate(rows, start=1):
-            if cells or row > 1:
+            if any(cell.strip() for cell in cells):  # spreadsheets add blank rows at the end
                 yield row, cells
     except csv.Error as error:
         row += 1
@@ -149,13 +147,13 @@ def _wrong_separator(sheet: Sheet, header: list[str]) -> bool:
     if hint.startswith("sep="):
         mend = "Delete that row; it is meant for Excel alone."
         got = f"the row {shown(line.strip())}"
-        sheet.fault(HEADER_ROW, ROW, got, "the names of the columns", mend)
+        sheet.fault(sheet.header, ROW, got, "the names of the columns", mend)
         return True
     for mark, name in _SEPARATORS.items():
         if line.count(mark) > line.count(","):
             got = f"columns with {name} between them"
             mend = "Save the file as CSV with commas, and numbers with a decimal point."
-            sheet.fault(HEADER_ROW, ROW, got, "columns with commas between them", mend)
+            sheet.fault(sheet.header, ROW, got, "columns with commas between them", mend)
             return True
     return False
 
@@ -187,7 +185,7 @@ def _read_parquet(sheet: Sheet, path: Path) -> None:
         index = find_columns(sheet, names)
         count = file.metadata.num_rows
         if count > MOST_DEALS:
-            _too_many(sheet, MOST_DEALS + HEADER_ROW + 1)
+            _too_many(sheet, MOST_DEALS + sheet.header + 1)
             return
         table = file.read(columns=[names[at] for at in index.values()])
     except (pyarrow.ArrowException, OSError) as error:
@@ -195,7 +193,7 @@ def _read_parquet(sheet: Sheet, path: Path) -> None:
         mend = "Write it anew, or save it as CSV."
         _whole(sheet, f"a Parquet file that cannot be read ({reason})", "a whole file", mend)
         return
-    if len(set(names)) == len(names):  # columns are told apart by name
+    if table.num_columns == len(index):  # else one of ours is there twice
         columns = {
             name: [_cell(value) for value in table.column(names[at]).to_pylist()]
             for name, at in index.items()
@@ -206,7 +204,7 @@ def _read_parquet(sheet: Sheet, path: Path) -> None:
 def _keep_filled(sheet: Sheet, columns: dict[str, list[str]], count: int) -> None:
     """Take over the columns, without the rows that are blank."""
     filled = [i for i in range(count) if any(cells[i] for cells in columns.values())]
-    sheet.rows = [i + HEADER_ROW + 1 for i in filled]
+    sheet.rows = [i + sheet.header + 1 for i in filled]
     sheet.columns = {name: [cells[i] for i in filled] for name, cells in columns.items()}
 
 

@@ -28,7 +28,6 @@ COLUMNS: Final = {
 }
 REQUIRED: Final = ("id", "stage", "amount")
 MOST_FAULTS = 20
-HEADER_ROW = 1
 NEAR = 0.75  # of two names, from 0 to 1
 
 
@@ -45,13 +44,18 @@ class Sheet:
     columns: dict[str, list[str]] = field(default_factory=dict)
     faults: list[tuple[int, Fault]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    told: set[tuple[int, str]] = field(default_factory=set)  # cells with a fault
+    header: int = 1  # the row that holds the names of the columns
     misspelled: set[str] = field(default_factory=set)  # columns that are there by another name
 
     def fault(self, row: int, column: str, got: str, must: str, mend: str) -> Any:
         """Record a fault of a row's cell; gives ``BROKEN``.
 
-        The first ones of each column are kept, for those are all that can be shown.
+        A cell has one fault only. The first ones of each column are kept, for no more are shown.
         """
+        if (row, column) in self.told:
+            return BROKEN
+        self.told.add((row, column))
         self.counts[column] = self.counts.get(column, 0) + 1
         if self.counts[column] <= MOST_FAULTS:
             self.faults.append((row, self.where(row, column).fault(got, must, mend)))
@@ -123,7 +127,7 @@ def find_columns(sheet: Sheet, names: Sequence[str]) -> dict[str, int]:
             continue
         if name in found:
             mend = "Rename or delete one of the two."
-            sheet.fault(HEADER_ROW, name, f"two columns {name}", "one column of that name", mend)
+            sheet.fault(sheet.header, name, f"two columns {name}", "one column of that name", mend)
         found.setdefault(name, index)
     missing = [name for name in COLUMNS if name not in found]
     for written, name in zip(names, plain, strict=True):
@@ -133,7 +137,7 @@ def find_columns(sheet: Sheet, names: Sequence[str]) -> dict[str, int]:
             got = f"the unknown column {shown(written.strip())}"
             must = "the name of a column that is read, or one that is not nearly such a name"
             mend = f"Did you mean {near}? Then write that; else rename the column."
-            sheet.fault(HEADER_ROW, written.strip(), got, must, mend)
+            sheet.fault(sheet.header, written.strip(), got, must, mend)
     return found
 
 
@@ -156,7 +160,7 @@ def check_columns(sheet: Sheet, needed: Sequence[str]) -> bool:
             if not sheet.columns and not sheet.misspelled:
                 mend = f"{mend} The first row must hold the names of the columns."
             must = f"open deals with {name} ({COLUMNS[name]})"
-            sheet.fault(HEADER_ROW, name, f"no column {name}", must, mend)
+            sheet.fault(sheet.header, name, f"no column {name}", must, mend)
     return not missing
 
 
