@@ -277,6 +277,19 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     same(csv.pipeline, read_scenario(tmp_path / "kept.yaml").pipeline)
 
 
+def test_nanoseconds_and_time_zones_of_parquet(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    # 1,764,634,229,123,456,789 ns after 1970 is 2025-12-02T00:10:29 UTC.
+    since = pa.array([1_764_634_229_123_456_789] * 2, pa.timestamp("ns", tz="UTC"))
+    table = pa.table({"id": [1, 2], "stage": ["lead"] * 2, "amount": [5, 6], "entered": since})
+    pyarrow.parquet.write_table(table, tmp_path / "deals.parquet")
+    deals = deals_of(read(tmp_path, "{file: deals.parquet}"))
+    assert deals.ids == ("1", "2")
+    assert deals.age_days.tolist() == [395, 395]
+
+
 def test_faults_of_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow as pa
     import pyarrow.parquet

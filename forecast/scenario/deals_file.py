@@ -195,10 +195,20 @@ def _read_parquet(sheet: Sheet, path: Path) -> None:
         return
     if table.num_columns == len(index):  # else one of ours is there twice
         columns = {
-            name: [_cell(value) for value in table.column(names[at]).to_pylist()]
+            name: [_cell(value) for value in _microseconds(table.column(names[at])).to_pylist()]
             for name, at in index.items()
         }
         _keep_filled(sheet, columns, count)
+
+
+def _microseconds(column: Any) -> Any:
+    """Round times down to what Python's own can hold: exports store nanoseconds."""
+    import pyarrow
+
+    kind = column.type
+    if not pyarrow.types.is_timestamp(kind):
+        return column
+    return column.cast(pyarrow.timestamp("us", tz=kind.tz), safe=False)
 
 
 def _keep_filled(sheet: Sheet, columns: dict[str, list[str]], count: int) -> None:
