@@ -12,6 +12,8 @@ from commands import ROOT, document, invoke
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario
+from forecast.scenario.nodes import Items, Table, Text, read_nodes
+from forecast.scenario.paths import dump
 from forecast.scenario.pipeline_model import OpenDeals, Pipeline
 from forecast.scenario.reader import read_scenario
 
@@ -159,6 +161,33 @@ def test_the_text_that_is_kept_stands_alone(tmp_path: Path) -> None:
     assert "\n    A-1,opportunity,2026-10-02,25k,,,\n" in scenario.text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\nb",
+        "a\nb\n",
+        "a\nb\n\n",
+        " a\nb\n",
+        "\na\nb\n",
+        "a\n\n  b # c: d\n",
+        "a\n\tb\n",
+        "a\n---\n...\n",
+        "a\n  \tb",
+        "a\n \nb\n",
+        "a\n   ",
+        "- a\n- b\n",
+        '"a\nb"\n',
+        "a\n\u3000b\n",
+        "|\n",
+        "a\u00a0\nb",
+    ],
+)
+def test_lines_of_text_are_written_and_read_again(text: str, tmp_path: Path) -> None:
+    table = Table({"above": Table({"csv": Text(text), "more": Items([Text(text), Text("x")])})})
+    (tmp_path / "text.yaml").write_text(dump(table), encoding="utf-8")
+    assert read_nodes(tmp_path / "text.yaml") == table
+
+
 def test_only_the_header_is_an_empty_pipeline(tmp_path: Path) -> None:
     scenario = read(tmp_path, file_of(tmp_path, ROWS.split("\n")[0] + "\n"))
     assert deals_of(scenario).ids == ()
@@ -198,6 +227,18 @@ def test_another_file_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     same(scenario.pipeline, whole.pipeline)
     with pytest.raises(ScenarioError, match=r"--set:1: pipeline.file: got deals.csv"):
         read_scenario(beside / "open.yaml", {"pipeline.file": "deals.csv"})
+
+
+def test_a_file_that_extends_names_its_own_file(tmp_path: Path) -> None:
+    read(tmp_path, file_of(tmp_path, ROWS))
+    (tmp_path / "sub").mkdir()
+    file_of(tmp_path / "sub", "\n".join(ROWS.split("\n")[:3]), "fewer.csv")
+    path = tmp_path / "sub" / "plan.yaml"
+    path.write_text("extends: ../open.yaml\nname: Fewer\n", encoding="utf-8")
+    assert len(deals_of(read_scenario(path)).ids) == 5
+    more = "extends: ../open.yaml\nset: {pipeline.file: fewer.csv}\n"
+    path.write_text(more, encoding="utf-8")
+    assert len(deals_of(read_scenario(path)).ids) == 2
 
 
 def test_columns_that_the_scenario_does_not_tell_apart_are_not_looked_at(tmp_path: Path) -> None:

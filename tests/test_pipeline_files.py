@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.reader import read_scenario
@@ -290,3 +292,32 @@ def test_dates_at_the_edge_are_taken(tmp_path: Path) -> None:
     pipeline = read_scenario(tmp_path / "open.yaml").pipeline
     assert pipeline is not None
     assert (pipeline.deals.age_days[0], pipeline.deals.close_period[0]) == (1.0, 0)
+
+
+PIECES = [
+    *HEAD.strip().split(","), *GOOD.strip().split(","), ",", ",,,", "\n", "\r", '"', '""', ";", " ",
+    "\t", "0", "%", "k", "-", ".", "Z", "\ufeff", "\x00", "\u2028", "ü", "won", "1e999", "9" * 30,
+    HEAD, GOOD, GOOD,
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=12), headed=st.booleans())
+def test_whatever_a_file_holds_is_read_or_refused(
+    pieces: list[str], headed: bool, tmp_path: Path
+) -> None:
+    text = HEAD * headed + "".join(pieces)
+    (tmp_path / "deals.csv").write_text(text, encoding="utf-8", newline="")
+    (tmp_path / "open.yaml").write_text(SCENARIO, encoding="utf-8")
+    try:
+        scenario = read_scenario(tmp_path / "open.yaml")
+    except ScenarioError as error:
+        for line in str(error).split("\n"):
+            assert SHAPE.fullmatch(line), line
+        return
+    (tmp_path / "kept.yaml").write_text(scenario.text, encoding="utf-8")
+    again = read_scenario(tmp_path / "kept.yaml")
+    assert scenario.pipeline is not None
+    assert again.pipeline is not None
+    assert again.pipeline.deals.ids == scenario.pipeline.deals.ids
+    assert again.pipeline.deals.amount.tolist() == scenario.pipeline.deals.amount.tolist()
