@@ -106,9 +106,9 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
     scenario, plan = blueprint.scenario, blueprint.plan
-    channels, segments = len(scenario.channels), len(scenario.segments)
+    channels, segments = len(plan.entry), len(scenario.segments)
     products, stages = len(scenario.products), len(scenario.stages)
-    lead = rows, len(scenario.calendar.quarters), channels
+    lead = rows, int(plan.quarter_of[-1]) + 1, channels
     means = Means(
         np.zeros((*lead, segments)),
         np.zeros((*lead, segments, stages + 2)),

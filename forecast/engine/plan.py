@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.engine.arrivals import fixed_counts
 from forecast.engine.kernel.shapes import Keys, Plan, Steps
+from forecast.engine.kernel.sums import Sizes
 from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
 from forecast.engine.sizes import make_sizes
@@ -24,6 +25,7 @@ class Blueprint:
     layout: Layout
     maker: TableMaker
     plan: Plan
+    sizes: Sizes
 
     @property
     def scenario(self) -> Scenario:
@@ -49,9 +51,9 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([w.target for w in layout.ways], dtype=np.int64),
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.lag_of,
-        make_sizes(layout, np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)),
     )
-    return Blueprint(layout, maker, plan)
+    no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)
+    return Blueprint(layout, maker, plan, make_sizes(layout, no_deals))
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:

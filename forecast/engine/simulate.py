@@ -114,7 +114,7 @@ class Simulator:
         """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
-        cells = 3 * 8 * plan.sizes.code.size * (len(plan.spans.start) - 1)
+        cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
         chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
@@ -139,7 +139,8 @@ class Simulator:
             collapse(plan, self.keys, tables, self._state(), first, full, cells)
         else:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
-        add_worth(plan, self.keys, tables, cells, first, (full.deals, full.bookings))
+        out = full.deals, full.bookings
+        add_worth(self.blueprint, self.keys, tables, cells, first, out)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -179,8 +180,7 @@ def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)
-    sizes = make_sizes(blueprint.layout, by_variant)
-    return replace(blueprint, plan=blueprint.plan._replace(sizes=sizes))
+    return replace(blueprint, sizes=make_sizes(blueprint.layout, by_variant))
 
 
 def costed(scenario: Scenario) -> NDArray[np.int64]:

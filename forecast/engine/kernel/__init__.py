@@ -12,16 +12,18 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numba.core.config
+from numba import types
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+Types = tuple[Any, ...]
 
 _PREFIX = "forecast-kernel-"
 _UNUSED_SECONDS = 30 * 24 * 3600
@@ -32,12 +34,15 @@ def jit(
 ) -> Callable[[_Function], _Function]:
     """Decorator that compiles a kernel function; every kernel file uses it and nothing else.
 
-    ``entry``: called from Python; its machine code, with all it calls, is kept on disk.
+    ``entry``: may be called from Python; its machine code, with all it calls, is kept on disk.
     ``inline``: small and in a hot loop; the compiler must inline it, to vectorise with the loop.
     ``merge``: a step of one larger function; it is merged into the source of its caller, so that a
     chain of such steps is compiled once and not once a link.
     ``allocates``: creates arrays. Without, numba does not count references to the arrays passed,
     which costs some 50 ns a call; to create an array is then an error when it is compiled.
+
+    A constant among what a function is passed is a type of its own to numba, which would compile
+    the function once more for it; here it is taken for any number.
 
     Floating point stays strict (no ``fastmath``): a value depends neither on the function it was
     inlined into nor on the processor's vectors. Division by zero follows IEEE 754, as in NumPy.
@@ -51,12 +56,21 @@ def jit(
         "forceinline": inline,
         "inline": "always" if merge else "never",
         "_nrt": allocates,
+        "no_cpython_wrapper": not entry,
+        "no_cfunc_wrapper": True,
     }
 
     def compiled(function: _Function) -> _Function:
         with _kernel_cache():
-            wrapped: _Function = numba.njit(**options)(function)
-        return wrapped
+            wrapped: Any = numba.njit(**options)(function)
+        resolve = wrapped.get_call_template
+
+        def without_literals(given: Types, named: Mapping[str, Any]) -> Any:
+            plain = {name: types.unliteral(of) for name, of in named.items()}
+            return resolve(tuple(types.unliteral(of) for of in given), plain)
+
+        wrapped.get_call_template = without_literals
+        return cast(_Function, wrapped)
 
     return compiled
 

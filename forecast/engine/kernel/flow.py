@@ -283,15 +283,28 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
         for c in range(channels):
             add_costs(plan, tables, (first, lanes, c), flow, means)
             for s in range(segments):
-                here = Rows(first, lanes, c * segments + s)
-                for t in range(len(plan.quarter_of)):
-                    leads = flow.arrivals[t]
-                    expect_leads(plan, tables, (first, lanes, c, t), flow.taken, leads)
-                    share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
-                    for i in range(lanes):
-                        means.leads[first + i, plan.quarter_of[t], c, s] += leads[i]
-                follow(plan, tables, here, plan.entry[c], 0, flow)
-                add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
+                begin = expect_arrivals(plan, tables, flow, (first, lanes, c, s), means)
+                if begin < len(plan.quarter_of):
+                    here = Rows(first, lanes, c * segments + s)
+                    follow(plan, tables, here, plan.entry[c], begin, flow)
+                    add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
+
+
+@jit(merge=True)
+def expect_arrivals(
+    plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int], means: Means
+) -> int:
+    """Fill a group's arrivals and count them; gives the first period with any. at: (row, lanes, c, s)."""
+    first, lanes, c, s = at
+    begin = len(plan.quarter_of)
+    for t in range(len(plan.quarter_of)):
+        leads = flow.arrivals[t]
+        expect_leads(plan, tables, (first, lanes, c, t), flow.taken, leads)
+        share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
+        for i in range(lanes):
+            means.leads[first + i, plan.quarter_of[t], c, s] += leads[i]
+            begin = min(begin, t) if leads[i] > 0.0 else begin
+    return begin
 
 
 @jit(merge=True)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.kernel.samplers import Bits, Counts, Floats
-from forecast.engine.kernel.sums import Sizes
 
 Guides = NDArray[np.int16]
 
@@ -35,7 +34,6 @@ class Plan(NamedTuple):
     target: Counts  # (e,)
     product_of: Counts  # (v,)
     lag_of: Counts  # (f, g, e) which lag
-    sizes: Sizes
 
 
 class Keys(NamedTuple):
