@@ -133,6 +133,28 @@ def quiet_option(function: F) -> F:
     )(function)
 
 
+def metric_option(function: F) -> F:
+    """Add --metric NAME, which may be repeated."""
+    return click.option(
+        "--metric",
+        "metrics",
+        multiple=True,
+        metavar="NAME",
+        help="Only deals, bookings, revenue, leads or a stage; may be repeated.",
+    )(function)
+
+
+def quarter_option(function: F) -> F:
+    """Add --quarter LABEL, which may be repeated."""
+    return click.option(
+        "--quarter",
+        "quarters",
+        multiple=True,
+        metavar="LABEL",
+        help="Only a quarter such as 2027Q4, or a year; may be repeated.",
+    )(function)
+
+
 def seed_option(function: F) -> F:
     """Add --seed."""
     return click.option(

@@ -57,6 +57,11 @@ class ExactChances:
             and _steps(blueprint, goal) * rows <= MOST_STEPS
         ]
 
+    @property
+    def known(self) -> tuple[GoalSpan, ...]:
+        """The goals, each with the label of its quarters, whose exact chance is known."""
+        return tuple((goal, label) for goal, label, _ in self._wanted)
+
     def of_slice(self, tables: Tables, first: int, count: int) -> Moments | None:
         """Sum up the conditional chances of a slice's runs; None where they are not wanted.
 
