@@ -99,10 +99,8 @@ def _read(asked: Mapping[str, Any]) -> dict[str, Scenario]:
         names = [path.stem for path in paths]
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
-    names = [
-        f"{name} ({names[:i].count(name) + 1})" if name in names[:i] else name
-        for i, name in enumerate(names)
-    ]
+    before = [names[:i].count(name) for i, name in enumerate(names)]
+    names = [f"{n} ({k + 1})" if k else n for n, k in zip(names, before, strict=True)]
     found = dict(zip(names, read, strict=True))
     if changes:
         told = ", ".join(f"{path}={value}" for path, value in changes.items())

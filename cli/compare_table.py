@@ -7,6 +7,7 @@ from typing import Any
 
 from forecast.analysis import Document
 from forecast.analysis.words import chance, count, money, plural
+from forecast.scenario.errors import listed
 from forecast.scenario.model import MONEY_METRICS
 
 from .screen import Column, columns, heading, print_table, say, wrapped
@@ -15,7 +16,6 @@ CHANCE = "chance of "
 OF_MONEY = (*MONEY_METRICS, "spend")
 NO_CHANGE = "="
 WIDEST_CAUSE = 50
-MOST_CHANCES = 4  # columns of goals in a bridge
 
 Rows = Sequence[Document]
 
@@ -55,11 +55,10 @@ def _print_difference(rows: Rows) -> None:
     shown = [Column("quarter", labels, left=True, keep=99)]
     for rank, metric in enumerate(metrics):
         of = [at[metric, label] for label in labels]
-        if metric == "revenue" and all(
-            _same(at["bookings", r["quarter"]], r) for r in of if ("bookings", r["quarter"]) in at
-        ):
+        booked = [at.get(("bookings", label)) for label in labels]
+        if metric == "revenue" and all(b and _same(b, r) for b, r in zip(booked, of, strict=True)):
             continue
-        if not any(row["mean"] or row["standard_error"] for row in of) and len(metrics) > 1:
+        if not any(row["mean"] or row["standard_error"] for row in of):
             continue
         keep = 60 - 10 * rank
         shown.append(Column("more", [_change(row) for row in of], metric, keep=keep + 3))
@@ -87,13 +86,9 @@ def _print_goals(goals: Rows) -> None:
             Column("error", [_error(row) for row in goals], keep=4),
         ]
     )
-    exact = [row["expected"] is not None for row in goals]
-    if any(exact):
-        which = "" if all(exact) else " where the error is less than 0.05%"
-        say(
-            wrapped(f"Chances are exact, or averages of exact conditional chances{which}.", "  "),
-            dim=True,
-        )
+    unknown = dict.fromkeys(_goal_name(row) for row in goals if row["expected"] is None)
+    if unknown:
+        say(wrapped(f"Simulated: the chances of {listed(unknown)}. Others: exact.", "  "), dim=True)
 
 
 def _print_bridges(effects: Rows, how: str) -> None:
@@ -103,11 +98,8 @@ def _print_bridges(effects: Rows, how: str) -> None:
     chosen = years[-1:] or labels[-1:]
     for label in labels if len(labels) <= 2 else chosen:
         _print_bridge([r for r in effects if r["quarter"] == label and not _is_chance(r)], label)
-    goals = dict.fromkeys((r["metric"], r["quarter"]) for r in effects if _is_chance(r))
-    moved = [g for g in goals if any(_best(r) for r in effects if (r["metric"], r["quarter"]) == g)]
-    for metric, label in moved[:MOST_CHANCES]:
-        one = [r for r in effects if (r["metric"], r["quarter"]) == (metric, label)]
-        _print_bridge(one, f"{metric}, {label}")
+    moved = {r["metric"]: r["quarter"] for r in effects if _is_chance(r) and _best(r)}
+    _print_bridge([r for r in effects if moved.get(r["metric"]) == r["quarter"]], "chances")
     note = f"{how}; they sum to the difference. --by-path and --json tell more."
     say(wrapped(note[0].upper() + note[1:], "  "), dim=True)
 
@@ -122,18 +114,12 @@ def _print_bridge(rows: Rows, title: str) -> None:
     causes.sort(key=lambda cause: -abs(_best(at[first, cause])))
     say()
     width = max(20, min(WIDEST_CAUSE, columns() - 40))
-    shown = [
-        Column(
-            f"what makes it: {title}",
-            [*(_short(c, width) for c in causes), "in all"],
-            left=True,
-            keep=99,
-        )
-    ]
+    names = [*(_short(cause, width) for cause in causes), "in all"]
+    shown = [Column(f"what makes it: {title}", names, left=True, keep=99)]
     for rank, metric in enumerate(metrics):
         of = [at[metric, cause] for cause in causes]
         cells = [*map(_change, of), _signed(_writer(metric), sum(map(_best, of)))]
-        group = "" if metric.startswith(CHANCE) else metric
+        group = f"{_goal_name(of[0])} {of[0]['quarter']}" if _is_chance(of[0]) else metric
         shown.append(Column("more", cells, group, keep=60 - 10 * rank))
         shown.append(Column("error", [*map(_error, of), ""], group, keep=50 - 10 * rank))
     print_table(shown)

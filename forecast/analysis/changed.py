@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from forecast.scenario import families, quantities
 from forecast.scenario.model import Scenario
@@ -158,7 +157,10 @@ def _together(path: Keys) -> Keys:
 def _shared_name(unit: Keys, paths: Sequence[Keys]) -> str:
     if len(paths) > 1 and (ANY in unit or unit == ("calendar",)):
         return ".".join(unit)
-    return ".".join(reduce(_common, paths))
+    shared = paths[0]
+    for path in paths[1:]:
+        shared = _common(shared, path)
+    return ".".join(shared)
 
 
 def _common(one: Keys, other: Keys) -> Keys:

@@ -1,7 +1,7 @@
 """Which plan is better, by how much, how surely, and why: scenarios against one another.
 
-All are simulated with the same random numbers, so that run r of one scenario is the same luck as run
-r of another: a difference is taken run by run, and its standard error is that of the n differences.
+All are simulated with the same random numbers, so that run r of one scenario is the same luck as
+run r of another: a difference is taken run by run, and its error is that of the differences.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Difference:
 
 def compare_document(
     scenarios: Mapping[str, Scenario],
-    asked: Comparison = Comparison(),  # noqa: B008 - frozen
+    asked: Comparison = Comparison(),
     *,
     runs: int = 10_000,
     seed: int = 0,
@@ -86,7 +86,8 @@ def compare_document(
     Raises ``RequestError`` for scenarios that cannot be compared and runs that are too many.
     """
     futures = _simulated(scenarios, asked, runs, seed, progress)
-    differences, bridges = [], []
+    differences: list[Document] = []
+    bridges: list[Document] = []
     how: list[Document] = []
     for one, other, measures in _pairs(scenarios, asked):
         differences += _difference_rows(difference(futures, one, other, measures), futures)
@@ -112,7 +113,7 @@ def compare_document(
 
 def compare(
     scenarios: Mapping[str, Scenario],
-    asked: Comparison = Comparison(),  # noqa: B008 - frozen
+    asked: Comparison = Comparison(),
     *,
     runs: int = 10_000,
     seed: int = 0,
@@ -139,15 +140,15 @@ def compare(
 
 def bridge(
     scenarios: Mapping[str, Scenario],
-    asked: Comparison = Comparison(),  # noqa: B008 - frozen
+    asked: Comparison = Comparison(),
     *,
     runs: int = 10_000,
     seed: int = 0,
 ) -> xarray.Dataset:
     """Explain what changes from the first scenario to each other one, assumption by assumption.
 
-    Dims ``scenario``, ``assumption``, ``metric``, ``quarter``; the effects of all assumptions sum to
-    the difference; nan where there is none. Raises ``RequestError``.
+    Dims ``scenario``, ``assumption``, ``metric``, ``quarter``; the effects of all assumptions sum
+    to the difference; nan where there is none. Raises ``RequestError``.
 
     >>> from forecast import read_scenario
     >>> path, size = "scenarios/lean-consulting.yaml", "products.engagement.size"

@@ -71,7 +71,7 @@ def spans_of(scenario: Scenario, metrics: Sequence[str]) -> dict[Measure, tuple[
 
 
 def goals_of(scenario: Scenario) -> dict[Measure, tuple[Goal, tuple[int, ...]]]:
-    """Name every goal by what it is a chance of; a second one of the same metric and label has #2."""
+    """Name every goal by what it is a chance of; a second one of a metric and label has #2."""
     found: dict[Measure, tuple[Goal, tuple[int, ...]]] = {}
     for goal in scenario.goals:
         for label, quarters in goal.quarters:
@@ -166,7 +166,8 @@ def futures_of(
 ) -> Futures:
     """Simulate a scenario's measures, the same runs as ``forecast run`` has.
 
-    Exact chances are those of the first ``rows`` runs. Raises ``RequestError`` for runs that cannot be simulated or kept.
+    Exact chances are those of the first ``rows`` runs. Raises ``RequestError`` for runs that cannot
+    be simulated or kept.
     """
     kept = 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
     simulator = ready(scenario, runs, seed, kept)
