@@ -88,7 +88,7 @@ def _print_goals(goals: Rows) -> None:
     )
     unknown = dict.fromkeys(_goal_name(row) for row in goals if row["expected"] is None)
     if unknown:
-        say(wrapped(f"Simulated: the chances of {listed(unknown)}. Others: exact.", "  "), dim=True)
+        say(wrapped(f"The chances of {listed(unknown)} are simulated.", "  "), dim=True)
 
 
 def _print_bridges(effects: Rows, how: str) -> None:
@@ -172,6 +172,8 @@ def _writer(metric: str) -> Callable[[float], str]:
 def _error(row: Document) -> str:
     known = row["expected"] is not None
     error = row["expected_standard_error"] if known else row["standard_error"]
+    if not error and not _best(row):
+        return ""
     if known and not error:
         return "exact"
     if error is None:

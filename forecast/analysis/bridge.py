@@ -217,9 +217,10 @@ class _Mixes:
 
     def _settle(self) -> None:
         """Join groups until every mixture that is needed is a scenario."""
-        while (
-            bad := next((m for m in self._needed() if self._scenario(m) is None), None)
-        ) is not None:
+        while True:
+            bad = next((m for m in self._needed() if self._scenario(m) is None), None)
+            if bad is None:
+                return
             self._join(*self._inseparable(bad))
 
     def _needed(self) -> Iterator[Members]:

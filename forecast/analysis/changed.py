@@ -182,9 +182,7 @@ def _kind(path: Keys) -> Keys:
     if head == "journey":
         if len(path) < 4:
             return ("journey",)
-        return (
-            ("conversions",) if path[3] in SHARES else ("lags",) if path[3] == "lag" else path[:1]
-        )
+        return ("conversions",) if path[3] in SHARES else ("lags",)
     return path[:1]
 
 
