@@ -248,7 +248,7 @@ class _Mixes:
         return sum(one[:k] == other[:k] for k in range(1, min(len(one), len(other)) + 1))
 
     def _join(self, i: int, j: int) -> None:
-        one, other = self.groups[i], self.groups[j]
+        one, other = self.groups[min(i, j)], self.groups[max(i, j)]
         names = [*one.name.split(" + "), *other.name.split(" + ")]
         joined = Group(" + ".join(names), one.paths + other.paths)
         self.groups = [
