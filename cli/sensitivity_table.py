@@ -87,7 +87,7 @@ def _drawn(document: Document, width: int) -> Column:
     scale = float((width - 1) / (high - low)) if high > low else 0.0
 
     def at(value: float) -> int:
-        return int(round((value - low) * scale))
+        return round(float((value - low) * scale))
 
     cells = []
     for bar in bars:

@@ -75,7 +75,7 @@ class Movable:
         texts: list[Any] = [*self.node] if isinstance(self.node, Items) else [self.node]
         counts: list[float] = [mean_of(text) for text in texts]
         moved = [float(round(factor * count)) for count in counts]
-        if moved == counts and sum(counts) and factor != 1.0:
+        if moved == counts and any(counts) and factor != 1.0:
             largest = max(range(len(counts)), key=counts.__getitem__)
             moved[largest] += 1.0 if factor > 1.0 else -1.0
         nodes = [Text(str(int(count)), self.node.place) for count in moved]

@@ -3,8 +3,8 @@
 With A the uncertain assumptions and Y the measure, Var(Y) = Var(E[Y | A]) + E[Var(Y | A)]: not
 knowing, and luck. Of the first part an assumption's first-order share is what knowing it alone
 would take away, and its total share is what would be left if all others were known (Sobol 1993;
-Homma and Saltelli 1996). Both are estimated by ``scipy.stats.sobol_indices`` (Saltelli et al. 2010), on
-E[Y | A] itself where that has a closed form, with errors by bootstrap.
+Homma and Saltelli 1996). Both are estimated by ``scipy.stats.sobol_indices`` (Saltelli et al.
+2010), on E[Y | A] itself where that has a closed form, with errors by bootstrap.
 
 Sobol's shares need independent inputs: assumptions that are correlated with one another are one.
 """
