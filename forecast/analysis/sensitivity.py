@@ -81,7 +81,7 @@ def sensitivity(
 
     >>> from forecast import read_scenario
     >>> found = sensitivity(read_scenario("scenarios/lean-consulting-uncertain.yaml"), runs=1_000)
-    >>> found.assumption.values[0], found.first_order.values[0].round(2).item()
+    >>> found.assumption.item(0), found.first_order.values[0].round(2).item()
     ('journey.opportunity.won.conversion', 1.0)
     """
     import xarray
