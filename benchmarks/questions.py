@@ -47,7 +47,7 @@ def tables(rounds: int) -> Iterator[Table]:
 
 
 def _paired(name: str, change: Mapping[str, str]) -> tuple[str, ...]:
-    """Errors of the difference over those of independent scenarios, quarters where there are any."""
+    """Errors of the difference over those of independent scenarios: worst and best quarter."""
     path = SCENARIOS / name
     plans = {"one": read_scenario(path), "other": read_scenario(path, change)}
     found = compare(plans, Comparison(bridge=False), runs=RUNS).sel(scenario="other", against="one")

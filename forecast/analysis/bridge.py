@@ -107,7 +107,10 @@ class _Effects:
 
     def means(self) -> tuple[Floats, Floats]:
         """Give the effects and their standard errors over runs, shape (cause, measure)."""
-        return _without_rounding(*_mean_and_error(self.columns), self.size)
+        mean, error = _mean_and_error(self.columns)
+        if self.columns.shape[-1] == 1:
+            error = np.full_like(mean, np.nan)  # one run does not tell
+        return _without_rounding(mean, error, self.size)
 
     def exact(self) -> tuple[Floats, Floats]:
         """Give the known effects and their standard errors."""
@@ -129,8 +132,8 @@ def _mean_and_error(columns: Floats) -> tuple[Floats, Floats]:
 
 def _without_rounding(means: Floats, errors: Floats, size: Floats) -> tuple[Floats, Floats]:
     """Put 0 for effects that are nothing but rounding."""
-    nothing = (np.abs(means) <= ROUNDING * size) & (errors <= ROUNDING * size)
-    return np.where(nothing, 0.0, means), np.where(nothing, 0.0, errors)
+    nothing = (np.abs(means) <= ROUNDING * size) & ~(errors > ROUNDING * size)
+    return np.where(nothing, 0.0, means), np.where(nothing, 0.0 * errors, errors)
 
 
 @dataclass

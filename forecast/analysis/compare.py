@@ -265,7 +265,8 @@ def _difference_rows(found: Difference, futures: Mapping[str, Futures]) -> Itera
             row[key] = plain(futures[name].column(measure).mean() if np.isnan(known) else known)
         if measure.is_chance:
             goals = (goals_of(futures[name].scenario) for name in (found.scenario, found.against))
-            row["target"], row["target_against"] = (of[measure][0].target for of in goals)
+            targets = (of[measure][0].target for of in goals)
+            row["target"], row["target_against"] = (int(t) if t == int(t) else t for t in targets)
         yield row
 
 
