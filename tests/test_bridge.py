@@ -239,3 +239,13 @@ def test_many_paths_are_grouped_by_kind() -> None:
         "channels.events", "channels.web", "conversions", "costs", "lags", "products",
     ]  # fmt: skip
     assert len(groups_of(paths, by_path=True)) == len(changes)
+
+
+def test_a_journey_in_another_order_has_changed_as_a_whole() -> None:
+    stages = ["a: {b: {conversion: 50%}}", "b: {won: {conversion: 50%}, a: {conversion: 9%}}"]
+    texts = [
+        PLAN.replace("opportunity: {won: {conversion: 30%}}", ", ".join(order))
+        for order in (stages, stages[::-1])
+    ]
+    one, other = (document_of(scenario(text)) for text in texts)  # leads enter a, or b
+    assert changed_paths(one, other) == [("journey",)]

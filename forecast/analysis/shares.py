@@ -23,6 +23,7 @@ from forecast.engine.assumptions import Draws
 from forecast.scenario.model import Scenario
 
 FEWEST_POINTS, MOST_POINTS = 1_024, 8_192  # of a matrix of Sobol points, a power of 2
+MOST_LUCK_RUNS = 20_000  # in which the luck of a metric is measured
 RESAMPLES = 200
 CERTAIN = 1e-12  # of the squared mean: a smaller variance is rounding
 
@@ -158,6 +159,7 @@ def _luck(given: Given, conditional: Floats, runs: int) -> Value | None:
     if given.measure.is_chance:
         mean = float(conditional.mean())
         return _ratio(conditional * (1.0 - conditional), np.square(conditional - mean))
+    runs = min(runs, MOST_LUCK_RUNS)
     drawn = given.exact(given.own(), runs)
     lucky = given.simulated(given.own(), runs) - drawn
     return _ratio(np.square(lucky), np.square(drawn - drawn.mean()))
