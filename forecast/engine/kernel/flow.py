@@ -321,7 +321,10 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
 def expect_arrivals(
     plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int], means: Means
 ) -> int:
-    """Fill a group's arrivals and count them; gives the first period with any. at: (row, lanes, c, s)."""
+    """Fill a group's arrivals and count them; gives the first period with any.
+
+    at: (row, lanes, c, s).
+    """
     first, lanes, c, s = at
     begin = len(plan.quarter_of)
     for t in range(len(plan.quarter_of)):
