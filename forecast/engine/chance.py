@@ -125,7 +125,7 @@ def _poisson_means(
     found = []
     for goal, _, quarters in goals:
         if goal.metric == "leads":
-            counts = means.leads
+            counts: Floats = means.leads
         else:
             counts = means.entered[..., blueprint.layout.targets.index(_stage_of(goal.metric))]
         found.append(counts[:, list(quarters)].sum(axis=(1, 2, 3)))
@@ -137,8 +137,7 @@ def _poisson_tail(goal: Goal, mean: Floats) -> Floats:
     from scipy.special import gammainc
 
     target = ceil(least(goal))
-    chances: Floats = gammainc(float(target), mean) if target > 0 else np.ones(len(mean))
-    return chances
+    return np.asarray(gammainc(float(target), mean)) if target > 0 else np.ones(len(mean))
 
 
 def _tail(
@@ -163,9 +162,7 @@ def _tail(
     return out
 
 
-def _merged(
-    fixed: NDArray[np.int64], chances: Floats
-) -> tuple[Floats, Floats]:
+def _merged(fixed: NDArray[np.int64], chances: Floats) -> tuple[Floats, Floats]:
     """Join cohorts of exact leads of equal chances: (row, cohort) chances, (cohort,) trials."""
     used = np.flatnonzero(fixed)
     groups: dict[bytes, list[int]] = {}
@@ -201,8 +198,8 @@ def _steps(blueprint: Blueprint, goal: Goal) -> float:
     """About how many steps one row of a goal takes."""
     plan = blueprint.plan
     exact_leads = int(np.count_nonzero(plan.fixed))
-    periods = len(plan.quarter_of)
-    following = len(plan.twin) * len(plan.target) * periods * periods
+    groups, periods = int(plan.lag_of.shape[1]), len(plan.quarter_of)
+    following = groups * len(plan.target) * periods * periods
     if not exact_leads and not _has_shapes(blueprint):
         return following
     following *= 2 + first_steady(plan)

@@ -47,7 +47,8 @@ def chances_to_count(
     edges = np.searchsorted(plan.quarter_of, np.arange(plan.quarter_of[-1] + 2))
     found = [np.zeros((rows, len(cohorts))) for _ in wanted]
     begins = np.minimum(cohorts[:, 1], first_steady(plan))
-    for c, begin in sorted({*zip(cohorts[:, 0].tolist(), begins.tolist(), strict=True)}):
+    pairs = sorted({*zip(cohorts[:, 0].tolist(), begins.tolist(), strict=True)})
+    for c, begin in pairs if wanted else ():
         entered = _entered(blueprint, tables, c, begin, rows)
         together = np.flatnonzero((cohorts[:, 0] == c) & (begins == begin))
         for stage in {stage for stage, _ in wanted}:

@@ -27,10 +27,12 @@ def lag_chances(
     factor = values.factor(lag.about)
     scale = period_days / (np.ones(1) if factor is None else factor)[:, None]
     edges = np.arange(periods + 1.0)
-    at_edges = lag.family.integrated_cdf((edges[:-1] * scale).ravel()).reshape(len(scale), -1)
-    beyond = lag.family.integrated_cdf(((edges[1:] - offset) * scale).ravel())
-    upper = beyond.reshape(len(scale), -1)
-    below = (upper - at_edges) / ((1.0 - offset) * scale)
+    lower = lag.family.integrated_cdf((edges * scale).ravel()).reshape(len(scale), -1)
+    upper = lower[:, 1:]
+    if offset > 0.0:
+        upper = lag.family.integrated_cdf(((edges[1:] - offset) * scale).ravel())
+        upper = upper.reshape(len(scale), -1)
+    below = (upper - lower[:, :-1]) / ((1.0 - offset) * scale)
     below = np.maximum.accumulate(np.clip(below, 0.0, 1.0), axis=1)
     below[1.0 - below < 1e-15] = 1.0
     full = np.concatenate([np.zeros((len(scale), 1)), below, np.ones((len(scale), 1))], axis=1)

@@ -43,7 +43,6 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array(scenario.calendar.quarter_of, dtype=np.int64),
         layout.phase_of,
         *_steps(scenario, layout),
-        _twins(scenario),
         np.array(entry, dtype=np.int64),
         np.stack([fixed_counts(layout, c) for c in channels]),
         layout.first_way,
@@ -64,16 +63,6 @@ def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
     starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
     of = np.concatenate([[0], np.cumsum(fresh)])
     return Steps(periods, periods[:-1].copy()), Steps(starts.astype(np.int64), of.astype(np.int64))
-
-
-def _twins(scenario: Scenario) -> NDArray[np.int64]:
-    """Give each group's first group with the same journey in all versions."""
-    first: dict[tuple[int, ...], int] = {}  # the reader gives equal journeys as one object
-    twins = [
-        first.setdefault(tuple(id(v.journeys[group]) for v in scenario.versions), i)
-        for i, group in enumerate(scenario.groups)
-    ]
-    return np.array(twins, dtype=np.int64)
 
 
 def make_keys(layout: Layout, seed: int) -> Keys:

@@ -101,7 +101,7 @@ class Simulator:
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
-        cells = len(plan.twin) * len(plan.quarter_of)
+        cells = self.keys.size.shape[0] * len(plan.quarter_of)
         bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes
         fit = min(
             SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
@@ -115,7 +115,9 @@ class Simulator:
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
         cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
-        chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
+        of_leads = len(plan.quarter_of) * self.keys.segment.shape[1] * (len(plan.first_way) + 1)
+        quarters = len(self.blueprint.scenario.calendar.quarters)
+        chances = 8 * (quarters * plan.fixed.size + of_leads)
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:

@@ -26,7 +26,6 @@ class Plan(NamedTuple):
     phase_of: Counts  # (t,)
     periods: Steps  # every period a step of its own
     spans: Steps  # the periods of one quarter and phase together
-    twin: Counts  # (g,) the first group with the same journey
     entry: Counts  # (c,) stage where a channel's leads enter
     fixed: Counts  # (c, t) leads that come for certain, beside the random ones
     first_way: Counts  # (j + 1,) ways of stage j are first_way[j] .. first_way[j + 1] - 1
