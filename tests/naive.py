@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
+from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of
 
 from forecast.scenario.families import Family, Periods
 from forecast.scenario.model import Number, Rate, Scenario, Stage, Transition, Uncertain, Variable
 from forecast.scenario.uncertain import uncertain_numbers
-
-MONTH_DAYS = 365.25 / 12
-UNIT_DAYS = {"day": 1, "week": 7, "month": MONTH_DAYS}
-UNIT_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass
@@ -129,6 +126,12 @@ class Naive:
                         counts[self.period_of(day)] += 1
         return counts
 
+    def units_of(self, per: str, period: int) -> float:
+        """How many calendar units a period's days make up."""
+        first, after = self.edges[period], self.edges[period + 1]
+        spans = self.spans(per)
+        return sum(max(0, min(b, after) - max(a, first)) / (b - a) for a, b in spans)
+
     def period_of(self, day: int) -> int:
         """Find the period of a day."""
         return next(p for p in range(self.periods) if day < self.edges[p + 1])
@@ -143,16 +146,6 @@ class Naive:
 
 def _first_of_month(number: int) -> int:
     return dt.date(number // 12, number % 12 + 1, 1).toordinal()
-
-
-def figure_of(leads, unit: int) -> Number:
-    """Give the figure of a unit, the list continued as ``then`` says."""
-    figures = leads.figures
-    if unit < len(figures):
-        return figures[unit]
-    if leads.then == "zero":
-        return 0.0
-    return figures[unit % len(figures)] if leads.then == "repeat" else figures[-1]
 
 
 def poisson(mean: float, rng: Random) -> int:
@@ -174,7 +167,7 @@ def pick(chances: dict[str, float], rng: Random) -> str | None:
     return None
 
 
-class _Run:
+class _Run(Rules):
     """One run: its assumptions, drawn once, and the leads that live through it."""
 
     def __init__(self, world: Naive, rng: Random) -> None:
@@ -249,7 +242,9 @@ class _Run:
             leads = assumed.channels[channel].leads
             if not leads.fixed:
                 season = self.value(assumed.channels[channel].seasonality.get(month, 1.0))
-                figure = self.value(figure_of(leads, unit))
+                figure = self._answer(c, channel, v, period)
+                if leads.response is None:
+                    figure = self.value(figure_of(leads, unit))
                 means[period] += figure / length * days * season * self.value(assumed.market)
         growth = self._growth(channel)
         return [mean * factor for mean, factor in zip(means, growth, strict=True)]
@@ -287,10 +282,18 @@ class _Run:
         self.record.spend[self.world.quarter_of[period], channel] += each * leads
 
     def _pay_fixed(self, c: int, channel: str) -> None:
-        for (period, v, _, length, _), days in self.world.cost_days[c].items():
-            cost = self.scenario.versions[v].channels[channel].cost.fixed
-            amount = self.value(cost.amount) * days / length
+        for period in range(self.world.periods):
+            amount = self._fixed_cost(c, channel, period)
             self.record.spend[self.world.quarter_of[period], channel] += amount
+
+    def _fixed_cost(self, c: int, channel: str, period: int) -> float:
+        """What a period costs: every day has its share of its unit's figure."""
+        amount = 0.0
+        for (p, v, unit, length, _), days in self.world.cost_days[c].items():
+            if p == period:
+                cost = self.scenario.versions[v].channels[channel].cost.fixed
+                amount += self.value(figure_of(cost, unit)) * days / length
+        return amount
 
     def _segment(self, period: int) -> str:
         shares = self.scenario.versions[self._version(period)].shares

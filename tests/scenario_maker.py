@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import yaml
+from maker_rules import DAYS, LEADS, Rules
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario
@@ -21,8 +22,6 @@ from forecast.scenario.reader import build_scenario
 from forecast.scenario.uncertain import uncertain_numbers
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
-LEADS = 40  # to expect of all channels in a run, before seasons, growth and market
 
 
 def random_scenario_text(seed: int) -> str:
@@ -62,7 +61,7 @@ _Plain.add_representer(
 )
 
 
-class _Maker:
+class _Maker(Rules):
     """One random scenario in the making."""
 
     def __init__(self, seed: str) -> None:
@@ -194,7 +193,7 @@ class _Maker:
 
     def _channel(self, name: str) -> dict:
         made: dict[str, Any] = {"leads": self._leads()}
-        if "mean" in made["leads"]:
+        if "fixed" not in made["leads"]:
             if self.maybe(0.4):
                 made["dispersion"] = self.positive(0.3)
             if self.maybe():
@@ -206,16 +205,16 @@ class _Maker:
                 amount = max(-0.8, round(total, 6))
                 spread = {"uniform": {"low": amount - 0.001, "high": amount + 0.001}}
                 made["growth"] = {"amount": self.rng.choice([amount, spread]), "per": per}
-        if self.maybe(0.7):
-            amount = self.positive(self.between(50, 500))
-            per = self.rng.choice([*DAYS])
-            made["cost"] = {"fixed": {"amount": amount, "per": per}}
+        if "response" in made["leads"] or self.maybe(0.7):
+            made["cost"] = {"fixed": self._spend()}
             made["cost"]["per_lead"] = self.positive(self.between(5, 50))
         if name != "c0" and self.maybe(0.3):
             made["enters"] = self.rng.choice(self.stages)
         return made
 
     def _leads(self) -> dict:
+        if self.maybe(0.2):
+            return self._response()
         fixed = self.maybe(0.25)
         # an exact count below 1 would be nothing at all
         per = self.rng.choice(["month", "quarter", "year"] if fixed else [*DAYS])
@@ -364,7 +363,7 @@ class _Maker:
             values[f"{path}.seasonality"] = {self.rng.choice(MONTHS): self.between(0.4, 2.0)}
         if not values:  # what else there is stands beside a mean only, so leads cannot be fixed
             values[f"{path}.leads"] = self._leads()
-        if "cost" in channel:
+        if "cost" in channel or "response" in values.get(f"{path}.leads", ()):
             values[f"{path}.cost.per_lead"] = self.between(5, 80)
             values[f"{path}.cost.fixed"] = {"amount": self.between(5, 80), "per": "week"}
         return values

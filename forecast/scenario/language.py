@@ -22,8 +22,8 @@ from forecast.scenario.forms import (
     text,
     within,
 )
-from forecast.scenario.leads import LeadsForm, SeasonalityForm
-from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
+from forecast.scenario.leads import LeadsForm, SeasonalityForm, SpendForm
+from forecast.scenario.model import Channel, Correlation, Cost, Planned, Product, Rate
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.stages import JOURNEY
 
@@ -59,7 +59,7 @@ PRODUCTS = Named("products", "product", PRODUCT, most=60)
 COST = Record(
     "costs",
     {
-        "fixed": Key(RateForm("a cost", 0.0, 1e12), "spend per time", Rate(0.0, "month")),
+        "fixed": Key(SpendForm(), "spend per time", Planned((0.0,), "month")),
         "per_lead": Key(Figure("a cost", example="35"), "spend for each lead", 0.0),
     },
     Cost,

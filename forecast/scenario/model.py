@@ -52,13 +52,12 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """Leads of a channel: one figure for each unit ``per``, continued as ``then`` says."""
+class Planned:
+    """A plan: one figure for each unit ``per``, continued as ``then`` says."""
 
     figures: tuple[Number, ...]
     per: str
-    then: str | None
-    fixed: bool
+    then: str | None = None
 
     def figure(self, unit: int) -> Number:
         """Give the figure of the unit counted from the start."""
@@ -70,10 +69,29 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Response:
+    """Leads that answer to money: see ``engine.response``."""
+
+    max: Number  # leads per unit that no spend exceeds
+    half: Number  # the steady spend per unit that brings half of them
+    shape: Number
+    carry_over: Rate | None  # the share of the effect that is left after a unit of time
+    before: Rate | None  # what was spent before the start
+
+
+@dataclass(frozen=True)
+class Arrivals(Planned):
+    """Leads of a channel: a plan of means, or of exact counts, or a response without figures."""
+
+    fixed: bool = False
+    response: Response | None = None
+
+
+@dataclass(frozen=True)
 class Cost:
     """Spend of a channel: so much per time, and so much a lead."""
 
-    fixed: Rate = Rate(0.0, "month")
+    fixed: Planned = Planned((0.0,), "month")
     per_lead: Number = 0.0
 
 
