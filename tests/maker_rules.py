@@ -1,4 +1,7 @@
-"""Parts of a random scenario that only some have: leads that answer to money."""
+"""Parts of a random scenario that only some have.
+
+Leads that answer to money; deals that close by the calendar; thresholds on quality.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +36,32 @@ class Rules:
             if self.maybe():
                 made["before"] = {"amount": self.positive(self.between(50, 500)), "per": per}
         return {"response": made, "per": per}
+
+    def _closing(self) -> dict:
+        factors = [self.positive(self.between(0.2, 2.0)) for _ in range(3)]
+        if self.maybe(0.3):
+            factors[self.rng.randrange(3)] = 0
+        return {"month_of_quarter": factors}
+
+    def _qualify(self, made: dict) -> None:
+        """Put a threshold before a stage whose ways, and those to it, have conversions."""
+        entered = {
+            self.stages[0],
+            *(c["enters"] for c in made["channels"].values() if "enters" in c),
+        }
+        journey = made["journey"]
+        for stage in self.rng.sample(self.stages, len(self.stages)):
+            counted = [s for s in journey if stage in journey[s].get("dirichlet", ())]
+            ways = journey[stage]
+            to = [t for t in ways if "conversion" in ways[t] and t != "lost"]
+            if stage in entered or counted or not to:
+                continue
+            target = "won" if "won" in to else to[0]
+            best = self.share(self.between(0.45, 0.6))
+            one = {"threshold": self.share(self.between(0.1, 0.5)), "best_tenth": best}
+            if "within" in ways[target] or self.maybe():
+                one["win_rate"] = self.share(self.between(0.15, 0.3))
+            if target != "won":
+                one["to"] = target
+            made["qualification"] = {stage: one}
+            return

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
-from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of
+from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pick
 
 from forecast.scenario.families import Family, Periods
-from forecast.scenario.model import Number, Rate, Scenario, Stage, Transition, Uncertain, Variable
+from forecast.scenario.model import Number, Rate, Scenario, Transition, Uncertain, Variable
 from forecast.scenario.uncertain import uncertain_numbers
 
 
@@ -157,22 +157,13 @@ def poisson(mean: float, rng: Random) -> int:
     return count
 
 
-def pick(chances: dict[str, float], rng: Random) -> str | None:
-    """Choose a name by its chance; None with the chance that is left."""
-    u = rng.random()
-    for name, chance in chances.items():
-        if u < chance:
-            return name
-        u -= chance
-    return None
-
-
 class _Run(Rules):
     """One run: its assumptions, drawn once, and the leads that live through it."""
 
     def __init__(self, world: Naive, rng: Random) -> None:
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
+        self.speeds: dict[int, float] = {}
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -328,11 +319,12 @@ class _Run(Rules):
             version = self._version(period)
             chances = self._chances(version, channel, segment, stage)
             target = pick(chances, self.rng)
+            target = self._turn_away(target, version, (channel, segment), stage)
             if target is None:
                 target, later = "lost", period
             else:
                 body = self.scenario.versions[version].journeys[channel, segment][stage]
-                later = period + self._delay(body.transitions[target], period)
+                later = period + self._delay(body.transitions[target], target, period)
             for quarter, last in self.world.quarter_ends:
                 if period <= last < later:
                     self.record.open[quarter, stage] += 1
@@ -340,14 +332,14 @@ class _Run(Rules):
                 return
             stage, period = target, later
 
-    def _delay(self, way: Transition, period: int) -> int:
+    def _delay(self, way: Transition, target: str, period: int) -> int:
         """Whole periods that a way takes."""
         if isinstance(way.lag, Periods):
             return int(pick(dict(way.lag.chances), self.rng) or 0)
         days = self._vary(way.lag)
         begun = self.scenario.calendar.first_offset if period == 0 else 0.0
         u = begun + (1.0 - begun) * self.rng.random()
-        return math.floor(u + days / UNIT_DAYS[self.scenario.calendar.unit])
+        return self._pass(target, period, u, days / UNIT_DAYS[self.scenario.calendar.unit])
 
     def _vary(self, variable: Variable) -> float:
         return self.world.draw(variable.family, self.rng) * self.factor(variable.about)
@@ -357,35 +349,9 @@ class _Run(Rules):
         key = (version, channel, segment, stage)
         if key not in self.known_chances:
             body = self.scenario.versions[version].journeys[channel, segment][stage]
-            self.known_chances[key] = self._work_out_chances(body)
+            own = self.scenario.versions[version].qualification.get(stage)
+            self.known_chances[key] = self._work_out_chances(body, own)
         return self.known_chances[key]
-
-    def _work_out_chances(self, body: Stage) -> dict[str, float]:
-        chances: dict[str, float] = {}
-        left = 1.0
-        for target, beta in body.dirichlet.items():
-            chances[target] = left * self.value(beta)
-            left -= chances[target]
-        for target, way in body.transitions.items():
-            if way.conversion is not None:
-                chances[target] = self.value(way.conversion) / self._within(way)
-        total = sum(chances.values())
-        if total > 1.0:
-            chances = {target: chance / total for target, chance in chances.items()}
-        rest = max(1.0 - total, 0.0)
-        for target, way in body.transitions.items():
-            if way.share_of_rest is not None:
-                chances[target] = rest * self.value(way.share_of_rest)
-        if "lost" in body.transitions and "lost" not in chances:
-            chances["lost"] = max(1.0 - sum(chances.values()), 0.0)
-        return chances
-
-    def _within(self, way: Transition) -> float:
-        """P(lag <= within)."""
-        if way.within is None or not isinstance(way.lag, Variable):
-            return 1.0
-        limit = way.within / self.factor(way.lag.about)
-        return float(way.lag.family.cdf(np.array([limit]))[0])
 
     def _book(self, channel: str, segment: str, period: int) -> None:
         """Record a deal: a product by its mix, and its size."""

@@ -101,6 +101,10 @@ class _Maker(Rules):
             made["products"] = products
         if self.maybe(0.4):
             made["market"] = self.positive(1.0)
+        if self.maybe(0.4):
+            self._qualify(made)
+        if self.maybe(0.3):
+            made["closing"] = self._closing()
         if self.maybe(0.7):
             made["changes"] = [self._change(made) for _ in range(self.rng.choice([1, 1, 2, 3]))]
         return made

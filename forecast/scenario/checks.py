@@ -32,6 +32,7 @@ from forecast.scenario.model import (
     centre,
 )
 from forecast.scenario.nodes import Items, Node, Place, Table, Text
+from forecast.scenario.qualification import check_qualification, lift
 from forecast.scenario.responses import check_responses
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
@@ -55,6 +56,7 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
                 _check_stage(document, group, stage, body, door)
         done.add(id(journey))
     check_graph(document, version, _entries(version, scenario), door)
+    check_qualification(document, version, scenario, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -194,6 +196,7 @@ def _check_conversions(node: Table, stage: str, body: Stage, door: Door) -> None
         [w.conversion for w in shares.values() if w.conversion is not None],
         [chance_within(w.lag, w.within) for w in shares.values()],
     )
+    total += sum(lift(way) for way in shares.values())
     if len(shares) > 1 and total > 1 + ROUNDING:
         got = f"{_sums(list(shares), [w.conversion for w in shares.values()])} {_percent(total)}"
         must = f"conversions out of {stage} that never sum to more than 100%"

@@ -108,6 +108,16 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Qualification:
+    """A threshold on the quality of those who enter a stage: see ``scenario.quality``."""
+
+    threshold: Number
+    best_tenth: Number  # win rate of the tenth of the best quality
+    win_rate: Number | None = None  # of all, beside it
+    to: str = WON  # the way that counts as winning
+
+
+@dataclass(frozen=True)
 class Transition:
     """A way out of a stage: the share that takes it, and the time that takes."""
 
@@ -115,6 +125,14 @@ class Transition:
     share_of_rest: Number | None
     within: float | None  # days
     lag: Lag
+    threshold: Number = 0.0  # of the stage that it leads to
+    selection: Qualification | None = None  # of the stage that it leads out of
+
+    @property
+    def share(self) -> Number:
+        """The conversion, or the share of the rest; 0 where neither is written."""
+        written = self.share_of_rest if self.conversion is None else self.conversion
+        return 0.0 if written is None else written
 
 
 @dataclass(frozen=True)
@@ -133,6 +151,13 @@ class Product:
     size: Variable
 
 
+@dataclass(frozen=True)
+class Closing:
+    """How fast deals close in the months of a fiscal quarter; only the ratios count."""
+
+    month_of_quarter: tuple[Number, Number, Number]
+
+
 Journey = Mapping[str, Stage]
 Group = tuple[str, str]  # channel, segment
 
@@ -147,6 +172,8 @@ class Assumptions:
     journeys: Mapping[Group, Journey]
     products: Mapping[Group, Mapping[str, Product]]
     market: Number
+    closing: Closing | None = None  # the same in all versions
+    qualification: Mapping[str, Qualification] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,10 @@ def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow:
         if t == begin or phase != plan.phase_of[t - 1]:
             for e in range(len(plan.target)):
                 pick(tables.take[:, phase, rows.group, e], rows.first, rows.lanes, flow.take[e])
-            again = has_way_back(plan, tables, rows, phase)
+            again = has_way_back(plan, tables, rows, plan.lag_phase_of[t])
         arrive(plan, entry, t, rows.lanes, flow)
         if again:
-            solve(plan, tables, rows, phase, flow)
+            solve(plan, tables, rows, plan.lag_phase_of[t], flow)
         for j in range(stages):
             enter(plan, tables, rows, t, j, again, flow)
         if plan.spans.start[span + 1] == t + 1:
@@ -204,7 +204,7 @@ def send(plan: Plan, tables: Tables, rows: Rows, t: int, e: int, again: bool, fl
 
     Where loops were solved, what arrives at once is counted already.
     """
-    lag = plan.lag_of[plan.phase_of[t], rows.group, e]
+    lag = plan.lag_of[plan.lag_phase_of[t], rows.group, e]
     first = tables.lag_first[lag] + tables.lag_step[lag] * rows.first
     is_certain = tables.lag_step[lag] == 0
     taken = flow.taken[: rows.lanes]

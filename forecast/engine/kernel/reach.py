@@ -58,7 +58,7 @@ def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> N
     rows, channels, periods, _ = out.shape
     segments = tables.share.shape[2]
     steady = periods - 1
-    while steady > 0 and plan.phase_of[steady - 1] == plan.phase_of[periods - 1]:
+    while steady > 0 and is_like(plan, steady - 1, periods - 1):
         steady -= 1
     for row in range(rows):
         out[row] = 0.0
@@ -75,6 +75,13 @@ def reach(plan: Plan, tables: Tables, wanted: int, work: Work, out: Floats) -> N
 
 
 @jit(merge=True)
+def is_like(plan: Plan, t: int, other: int) -> bool:
+    """Tell whether two periods have the same ways and lags."""
+    same = plan.lag_phase_of[t] == plan.lag_phase_of[other]
+    return same and plan.phase_of[t] == plan.phase_of[other]
+
+
+@jit(merge=True)
 def keep(work: Work, g: int) -> None:
     """Keep the hits of a journey for the other groups that have the same."""
     stages, periods, quarters = work.hits.shape
@@ -85,9 +92,9 @@ def keep(work: Work, g: int) -> None:
 
 
 @jit(merge=True)
-def way_line(plan: Plan, tables: Tables, row: int, phase: int, g: int, e: int) -> int:
-    """The row of the lag tables that a way has."""
-    lag = plan.lag_of[phase, g, e]
+def way_line(plan: Plan, tables: Tables, row: int, t: int, g: int, e: int) -> int:
+    """The row of the lag tables that a way has in a period."""
+    lag = plan.lag_of[plan.lag_phase_of[t], g, e]
     return tables.lag_first[lag] + tables.lag_step[lag] * row
 
 
@@ -99,8 +106,8 @@ def respond(
     row, g = at
     stages, periods = work.response.shape
     length = periods - steady
-    phase = plan.phase_of[periods - 1]
-    take = tables.take[row_of(len(tables.take), row), phase, g]
+    end = periods - 1
+    take = tables.take[row_of(len(tables.take), row), plan.phase_of[end], g]
     work.ahead[:] = 0.0
     for j in range(stages):
         left = 1.0
@@ -108,10 +115,10 @@ def respond(
             m = left * take[e]
             left -= m
             if plan.target[e] == wanted and m > 0.0:
-                line = way_line(plan, tables, row, phase, g, e)
+                line = way_line(plan, tables, row, end, g, e)
                 for k in range(min(tables.lag_cells[line], length)):
                     work.ahead[j, k] += m * tables.lag_chance[line, k]
-    again = has_way_back(plan, tables, row, phase, g)
+    again = has_way_back(plan, tables, row, end, g)
     for k in range(length):
         for j in range(stages):
             work.response[j, k] = work.ahead[j, k]
@@ -119,11 +126,11 @@ def respond(
         while change > SETTLED:
             change = 0.0
             for j in range(stages - 1, -1, -1):
-                change += settle_response(plan, tables, (row, g, phase), j, k, work)
+                change += settle_response(plan, tables, (row, g, end), j, k, work)
             if not again:
                 break
         for j in range(stages):
-            send_ahead(plan, tables, (row, g, phase), j, k, length, work)
+            send_ahead(plan, tables, (row, g, end), j, k, length, work)
 
 
 @jit(merge=True)
@@ -131,15 +138,15 @@ def settle_response(
     plan: Plan, tables: Tables, at: tuple[int, int, int], j: int, k: int, work: Work
 ) -> float:
     """Set response[j, k] with what stages entered at once give; gives the change."""
-    row, g, phase = at
-    take = tables.take[row_of(len(tables.take), row), phase, g]
+    row, g, end = at
+    take = tables.take[row_of(len(tables.take), row), plan.phase_of[end], g]
     total = work.ahead[j, k]
     left = 1.0
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
         m = left * take[e]
         left -= m
         if m > 0.0 and plan.target[e] < len(work.response):
-            line = way_line(plan, tables, row, phase, g, e)
+            line = way_line(plan, tables, row, end, g, e)
             total += m * tables.lag_chance[line, 0] * work.response[plan.target[e], k]
     change = abs(total - work.response[j, k])
     work.response[j, k] = total
@@ -157,8 +164,8 @@ def send_ahead(
     work: Work,
 ) -> None:
     """Add to later responses of stage j what its ways lead to k periods after arrival."""
-    row, g, phase = at
-    take = tables.take[row_of(len(tables.take), row), phase, g]
+    row, g, end = at
+    take = tables.take[row_of(len(tables.take), row), plan.phase_of[end], g]
     left = 1.0
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
         m = left * take[e]
@@ -166,7 +173,7 @@ def send_ahead(
         if m > 0.0 and plan.target[e] < len(work.response):
             hits = m * work.response[plan.target[e], k]
             if hits > 0.0:
-                line = way_line(plan, tables, row, phase, g, e)
+                line = way_line(plan, tables, row, end, g, e)
                 for lag in range(1, min(tables.lag_cells[line], length - k)):
                     work.ahead[j, k + lag] += hits * tables.lag_chance[line, lag]
 
@@ -196,11 +203,11 @@ def gather(steady: int, work: Work) -> None:
 
 
 @jit(merge=True)
-def has_way_back(plan: Plan, tables: Tables, row: int, phase: int, g: int) -> bool:
+def has_way_back(plan: Plan, tables: Tables, row: int, t: int, g: int) -> bool:
     """Tell whether a way without lag leads back to its own stage or one before it."""
     for e in range(len(plan.target)):
         back = plan.target[e] <= plan.source[e]
-        if back and tables.lag_chance[way_line(plan, tables, row, phase, g, e), 0] > 0.0:
+        if back and tables.lag_chance[way_line(plan, tables, row, t, g, e), 0] > 0.0:
             return True
     return False
 
@@ -216,7 +223,7 @@ def backward(
         work.base[:] = 0.0
         for j in range(stages):
             look_ahead(plan, tables, wanted, (row, g, t, j), work)
-        again = has_way_back(plan, tables, row, plan.phase_of[t], g)
+        again = has_way_back(plan, tables, row, t, g)
         change = 1.0
         while change > SETTLED:
             change = 0.0
@@ -233,8 +240,7 @@ def look_ahead(
     """Add to base[j] the hits by the ways out of stage j, without stages entered at once."""
     row, g, t, j = at
     stages, periods, quarters = work.hits.shape
-    phase = plan.phase_of[t]
-    take = tables.take[row_of(len(tables.take), row), phase, g]
+    take = tables.take[row_of(len(tables.take), row), plan.phase_of[t], g]
     left = 1.0
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
         m = left * take[e]
@@ -242,7 +248,7 @@ def look_ahead(
         target = plan.target[e]
         if m <= 0.0 or (target != wanted and target >= stages):
             continue
-        line = way_line(plan, tables, row, phase, g, e)
+        line = way_line(plan, tables, row, t, g, e)
         for k in range(min(tables.lag_cells[line], periods - t)):
             p = m * tables.lag_chance[line, k]
             if target == wanted:
@@ -257,8 +263,7 @@ def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work
     """Set hits[j, t] to base[j] and the hits of stages entered at once; gives the change."""
     row, g, t, j = at
     stages, _, quarters = work.hits.shape
-    phase = plan.phase_of[t]
-    take = tables.take[row_of(len(tables.take), row), phase, g]
+    take = tables.take[row_of(len(tables.take), row), plan.phase_of[t], g]
     for q in range(quarters):
         work.before[q] = work.hits[j, t, q]
         work.hits[j, t, q] = work.base[j, q]
@@ -267,7 +272,7 @@ def settle(plan: Plan, tables: Tables, at: tuple[int, int, int, int], work: Work
         m = left * take[e]
         left -= m
         if m > 0.0 and plan.target[e] < stages:
-            p = m * tables.lag_chance[way_line(plan, tables, row, phase, g, e), 0]
+            p = m * tables.lag_chance[way_line(plan, tables, row, t, g, e), 0]
             if p > 0.0:
                 own = plan.target[e] == j
                 for q in range(quarters):
