@@ -5,6 +5,7 @@ Leads that answer to money; deals that close by the calendar; thresholds on qual
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
@@ -65,3 +66,21 @@ class Rules:
                 one["to"] = target
             made["qualification"] = {stage: one}
             return
+
+    def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
+        """Move a part of one share to another, where both are plain numbers."""
+        section, _, key = path.split(".")
+        shares = [made[section][name][key] for name in (one, other)]
+        if any(isinstance(share, dict) for share in shares):
+            return {}
+        total = sum(shares)
+        first = round(total * self.between(0.1, 0.9), 9)
+        return {path.format(one): first, path.format(other): round(total - first, 9)}
+
+    def correlations(self, paths: list[str]) -> list[dict]:
+        """Correlate up to three assumptions, none so much that they contradict each other."""
+        chosen = self.rng.sample(paths, min(3, len(paths)))
+        return [
+            {"between": [one, other], "rank": self.between(-0.65, 0.65)}
+            for one, other in itertools.pairwise(chosen)
+        ]

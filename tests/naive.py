@@ -163,7 +163,7 @@ class _Run(Rules):
     def __init__(self, world: Naive, rng: Random) -> None:
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
-        self.speeds: dict[int, float] = {}
+        super().__init__()
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -273,18 +273,16 @@ class _Run(Rules):
         self.record.spend[self.world.quarter_of[period], channel] += each * leads
 
     def _pay_fixed(self, c: int, channel: str) -> None:
-        for period in range(self.world.periods):
-            amount = self._fixed_cost(c, channel, period)
+        for period, amount in enumerate(self._fixed_costs(c, channel)):
             self.record.spend[self.world.quarter_of[period], channel] += amount
 
-    def _fixed_cost(self, c: int, channel: str, period: int) -> float:
-        """What a period costs: every day has its share of its unit's figure."""
-        amount = 0.0
-        for (p, v, unit, length, _), days in self.world.cost_days[c].items():
-            if p == period:
-                cost = self.scenario.versions[v].channels[channel].cost.fixed
-                amount += self.value(figure_of(cost, unit)) * days / length
-        return amount
+    def _fixed_costs(self, c: int, channel: str) -> list[float]:
+        """What each period costs: every day has its share of its unit's figure."""
+        amounts = [0.0] * self.world.periods
+        for (period, v, unit, length, _), days in self.world.cost_days[c].items():
+            cost = self.scenario.versions[v].channels[channel].cost.fixed
+            amounts[period] += self.value(figure_of(cost, unit)) * days / length
+        return amounts
 
     def _segment(self, period: int) -> str:
         shares = self.scenario.versions[self._version(period)].shares

@@ -44,28 +44,43 @@ def pick(chances: dict[str, float], rng: Random) -> str | None:
 class Rules:
     """What a run of the simulator adds to the life of a lead."""
 
+    def __init__(self) -> None:
+        self.speeds: dict[int, float] = {}
+        self.effects: dict[tuple[int, int], list[float]] = {}
+        self.correlations: dict[tuple[float, float], float] = {}
+
     def _answer(self, c: int, channel: str, v: int, period: int) -> float:
         """Leads per unit that answer to the money spent up to a period, by a version's curve."""
         versions = [version.channels[channel].leads for version in self.scenario.versions]
         response = versions[v].response
         if response is None:
             return 0.0
+        effect = self._effects(c, channel, v)[period]
+        if effect == 0.0:
+            return 0.0
+        shape, half = self.value(response.shape), self.value(response.half)
+        return self.value(response.max) * effect**shape / (half**shape + effect**shape)
+
+    def _effects(self, c: int, channel: str, v: int) -> list[float]:
+        """Spend per unit that is at work in each period, by the units of a version."""
+        if (c, v) in self.effects:
+            return self.effects[c, v]
+        versions = [version.channels[channel].leads for version in self.scenario.versions]
         unit_days = UNIT_DAYS.get(versions[v].per) or MONTH_DAYS * UNIT_MONTHS[versions[v].per]
         before = next(leads.response.before for leads in versions if leads.response)
         effect = None
         if before is not None:
             other = UNIT_DAYS.get(before.per) or MONTH_DAYS * UNIT_MONTHS[before.per]
             effect = self.value(before.amount) * unit_days / other
-        for p in range(period + 1):
-            spent = self._fixed_cost(c, channel, p) / self.world.units_of(versions[v].per, p)
+        found = self.effects[c, v] = []
+        for p, cost in enumerate(self._fixed_costs(c, channel)):
+            spent = cost / self.world.units_of(versions[v].per, p)
             if effect is None:
                 effect = spent
             kept = self._kept(versions, p)
             effect = (1.0 - kept) * spent + kept * effect
-        if effect == 0.0:
-            return 0.0
-        shape, half = self.value(response.shape), self.value(response.half)
-        return self.value(response.max) * effect**shape / (half**shape + effect**shape)
+            found.append(effect)
+        return found
 
     def _kept(self, versions: list, period: int) -> float:
         """What share of an effect is left after a period."""
@@ -149,14 +164,16 @@ class Rules:
     def _raised(self, base: float, own) -> float:
         """The win rate of those above a threshold, by integrals over the normal score."""
         best, rate = self.value(own.best_tenth), self.value(own.win_rate)
-        low, high = 0.0, 0.9999
-        for _ in range(45):
-            middle = 0.5 * (low + high)
-            if _mean_above(rate, 0.9, middle) < best:
-                low = middle
-            else:
-                high = middle
-        return _mean_above(base, self.value(own.threshold), low)
+        if (rate, best) not in self.correlations:
+            low, high = -0.9999, 0.9999
+            for _ in range(45):
+                middle = 0.5 * (low + high)
+                if _mean_above(rate, 0.9, middle) < best:
+                    low = middle
+                else:
+                    high = middle
+            self.correlations[rate, best] = low
+        return _mean_above(base, self.value(own.threshold), self.correlations[rate, best])
 
 
 def _mean_above(base: float, threshold: float, rho: float) -> float:

@@ -6,7 +6,6 @@ They stay small (about 60 leads a run at most), for a simulator that follows eve
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -352,6 +351,9 @@ class _Maker(Rules):
         if len(self.products) > 1:
             first = self.products[:2]
             options.append(partial(self._change_pair, made, "products.{}.mix", *first))
+        for stage in made.get("qualification", ()):
+            path = f"qualification.{stage}.threshold"
+            options.append(lambda path=path: {path: self.share(self.between(0.1, 0.6))})
         if self.products:
             path = f"products.{self.products[0]}.size"
             options.append(lambda: {path: self.variable(self.between(10, 300))})
@@ -381,21 +383,3 @@ class _Maker(Rules):
         if "within" not in way and (not values or self.maybe()):
             values[f"{path}.lag"] = self.lag()
         return values
-
-    def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
-        """Move a part of one share to another, where both are plain numbers."""
-        section, _, key = path.split(".")
-        shares = [made[section][name][key] for name in (one, other)]
-        if any(isinstance(share, dict) for share in shares):
-            return {}
-        total = sum(shares)
-        first = round(total * self.between(0.1, 0.9), 9)
-        return {path.format(one): first, path.format(other): round(total - first, 9)}
-
-    def correlations(self, paths: list[str]) -> list[dict]:
-        """Correlate up to three assumptions, none so much that they contradict each other."""
-        chosen = self.rng.sample(paths, min(3, len(paths)))
-        return [
-            {"between": [one, other], "rank": self.between(-0.65, 0.65)}
-            for one, other in itertools.pairwise(chosen)
-        ]

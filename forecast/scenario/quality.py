@@ -29,8 +29,8 @@ SETTLED = 1e-13
 def win_rate_above(base: Any, threshold: Any, correlation: Any) -> Floats:
     """Win rate of those whose rank is above a threshold, of a win rate of all: broadcast.
 
-    >>> win_rate_above(0.5, 0.9, 0.5).round(2)
-    array(0.84)
+    >>> round(float(win_rate_above(0.5, 0.9, 0.5)), 2)
+    0.84
     """
     from scipy.special import ndtri
 
@@ -46,7 +46,7 @@ def win_rate_above(base: Any, threshold: Any, correlation: Any) -> Floats:
 def correlation_of(base: Any, best_tenth: Any) -> Floats:
     """The correlation at which the best tenth has a win rate, of a win rate of all: broadcast.
 
-    Between 0 and ``CLOSEST``; Newton's method, as d Phi2 / d rho is the bivariate density (Plackett
+    Within ``CLOSEST`` of 0, and below 0 where the best tenth does worse than all; Newton's method, as d Phi2 / d rho is the bivariate density (Plackett
     1954), kept inside a bracket. A row's result depends on no other row.
     """
     from scipy.special import ndtri
@@ -56,7 +56,7 @@ def correlation_of(base: Any, best_tenth: Any) -> Floats:
     )
     w = np.clip(w, 1e-12, 1.0 - 1e-12)
     h, k = ndtri(w), np.full_like(w, -ndtri(BEST))
-    low, high = np.zeros_like(w), np.full_like(w, CLOSEST)
+    low, high = np.full_like(w, -CLOSEST), np.full_like(w, CLOSEST)
     rho, done = np.full_like(w, 0.5), np.zeros(w.shape, dtype=bool)
     for _ in range(STEPS):
         miss = both_below(h, k, rho) / (1.0 - BEST) - wanted
