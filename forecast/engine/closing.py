@@ -30,12 +30,15 @@ MONTHS = 3  # of a quarter
 
 @dataclass(frozen=True)
 class Clock:
-    """Phases of the periods for lags: those of one have the same offset and speeds ahead."""
+    """Phases of the periods for lags: those of one have the same offset and speeds ahead.
+
+    Months go on as they were behind the horizon; of other periods nobody looks there.
+    """
 
     of: NDArray[np.int64]  # (period,)
     first: tuple[int, ...]  # (lag phase,) its first period
     offsets: tuple[float, ...]  # (lag phase,)
-    months: Floats  # (2 periods, month of the quarter) the share of a period's days
+    months: Floats  # (period, month of the quarter) the share of a period's days
     closing: Closing | None
 
     def ahead(self, phase: int) -> Floats:
@@ -66,21 +69,13 @@ def make_clock(scenario: Scenario) -> Clock:
 
 
 def _months(calendar: Calendar) -> Floats:
-    """The share of each period's days in each month of a quarter, and of as many periods after.
-
-    Months go on as they were; other periods have an even share behind the horizon, where nobody
-    looks: what is there only has to sum up.
-    """
+    """The share of each period's days in each month of a quarter."""
     month = (calendar.month_of_days() - (calendar.fiscal_year_start - 1)) % MONTHS
     period = calendar.period_of_days()
-    out = np.full((2 * calendar.periods, MONTHS), 1.0 / MONTHS)
-    for m in range(MONTHS):
-        days = np.bincount(period[month == m], minlength=calendar.periods)
-        out[: calendar.periods, m] = days / np.diff(calendar.edges)
     if calendar.unit == "month":
-        begin = int(np.argmax(out[0]))
-        out = np.eye(MONTHS)[(begin + np.arange(2 * calendar.periods)) % MONTHS]
-    return out
+        return np.eye(MONTHS)[(int(month[0]) + np.arange(2 * calendar.periods)) % MONTHS]
+    parts = [np.bincount(period[month == m], minlength=calendar.periods) for m in range(MONTHS)]
+    return np.stack(parts, axis=1) / np.diff(calendar.edges)[:, None]
 
 
 def speeds(closing: Closing, values: Values, months: Floats) -> Floats:

@@ -34,7 +34,9 @@ def closing_chances(
     """The same as ``lag_chances`` for an item that enters in a lag phase of an uneven clock."""
     assert clock.closing is not None
     speed = speeds(clock.closing, values, clock.ahead(phase))
-    return _cells(closing_below(lag, values, speed, period_days, clock.offsets[phase]))
+    below = closing_below(lag, values, speed, period_days, clock.offsets[phase])
+    behind = len(clock.of) - below.shape[1]  # the horizon
+    return _cells(np.pad(below, ((0, 0), (0, behind)), constant_values=1.0))
 
 
 def _below(

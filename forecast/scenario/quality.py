@@ -46,8 +46,9 @@ def win_rate_above(base: Any, threshold: Any, correlation: Any) -> Floats:
 def correlation_of(base: Any, best_tenth: Any) -> Floats:
     """The correlation at which the best tenth has a win rate, of a win rate of all: broadcast.
 
-    Within ``CLOSEST`` of 0, and below 0 where the best tenth does worse than all; Newton's method, as d Phi2 / d rho is the bivariate density (Plackett
-    1954), kept inside a bracket. A row's result depends on no other row.
+    Within ``CLOSEST`` of 0, and below 0 where the best tenth does worse than all. By Newton's
+    method, as d Phi2 / d rho is the bivariate density (Plackett 1954), kept inside a bracket.
+    A row's result depends on no other row.
     """
     from scipy.special import ndtri
 
