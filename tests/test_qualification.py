@@ -12,6 +12,7 @@ from scipy.integrate import quad
 from test_naive import disagreements
 
 import forecast
+from forecast.analysis.describe import describe_scenario
 from forecast.scenario import quality
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.quality import both_below, correlation_of, win_rate_above
@@ -226,3 +227,30 @@ def test_faults_are_told(right: str, wrong: str, told: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         scenario(whole.replace(right, wrong))
     assert told in str(caught.value)
+
+
+def test_check_shows_the_curve() -> None:
+    (described,) = describe_scenario(scenario(text()))["qualification"]
+    curve = described["curve"]
+    assert [row["threshold"] for row in curve] == pytest.approx(np.arange(10) / 10)
+    assert curve[0]["win_rate"] == 0.2
+    assert curve[0]["deals_per_100"] == pytest.approx(100.0)
+    assert curve[9]["win_rate"] == pytest.approx(0.45)  # the best tenth
+    assert curve[9]["deals_per_100"] == pytest.approx(100 * 0.1 * 0.45 / 0.2)
+    now = float(win_rate_above(0.2, 0.25, described["correlation"]))
+    assert described["now"]["win_rate"] == pytest.approx(now)
+    assert described["now"]["opportunities_per_100"] == pytest.approx(75.0)
+
+
+def test_win_rates_of_a_check_are_those_above_the_threshold() -> None:
+    """What is said to be won in the end is what a long horizon shows."""
+    given = scenario(text().replace("mean: 300, per: month", "mean: 300, per: month, then: zero"))
+    said = {each["segment"]: each["won"] for each in describe_scenario(given)["segments"]}
+    long = scenario(
+        text()
+        .replace("mean: 300, per: month", "mean: [300], per: month, then: zero")
+        .replace("4 quarters", "40 quarters")
+    )
+    means = closed_form(long).means
+    won = means.entered[0, :, 0, :, -2].sum(axis=0) / means.leads[0, :, 0].sum(axis=0)
+    assert list(said.values()) == exactly(list(won))
