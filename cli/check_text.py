@@ -10,6 +10,7 @@ from forecast.scenario.model import MONEY_METRICS
 
 from .journey_text import print_changes, print_differences, print_tree
 from .pipeline_text import print_pipeline
+from .quality_text import print_closing, print_qualification
 from .screen import Column, fits, heading, print_table, say, wrapped
 
 
@@ -31,6 +32,8 @@ def print_check(document: Document) -> None:
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
     print_pipeline(document["pipeline"])
+    print_qualification(document["qualification"])
+    print_closing(document["closing"])
     _print_uncertain(document)
     print_changes(document["changes"])
     _print_goals(document["goals"])
@@ -144,11 +147,15 @@ def figure(path: str, value: float) -> str:
     if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
         "dirichlet",
         "growth",
+        "qualification",
+        "carry_over",
     } & set(parts):
         return share(value)
     if "lag" in parts:
         return duration(value)
-    return money(value) if {"size", "cost"} & set(parts) else count(value)
+    if parts[-1] == "shape" or "closing" in parts:
+        return f"{value:.3g}"
+    return money(value) if {"size", "cost", "half", "before"} & set(parts) else count(value)
 
 
 def _print_goals(goals: Sequence[Document]) -> None:

@@ -6,13 +6,13 @@ They stay small (about 60 leads a run at most), for a simulator that follows eve
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any
 
 import yaml
+from maker_rules import DAYS, LEADS, Rules
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario
@@ -21,8 +21,6 @@ from forecast.scenario.reader import build_scenario
 from forecast.scenario.uncertain import uncertain_numbers
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
-LEADS = 40  # to expect of all channels in a run, before seasons, growth and market
 
 
 def random_scenario_text(seed: int) -> str:
@@ -62,7 +60,7 @@ _Plain.add_representer(
 )
 
 
-class _Maker:
+class _Maker(Rules):
     """One random scenario in the making."""
 
     def __init__(self, seed: str) -> None:
@@ -102,6 +100,10 @@ class _Maker:
             made["products"] = products
         if self.maybe(0.4):
             made["market"] = self.positive(1.0)
+        if self.maybe(0.4):
+            self._qualify(made)
+        if self.maybe(0.3):
+            made["closing"] = self._closing()
         if self.maybe(0.7):
             made["changes"] = [self._change(made) for _ in range(self.rng.choice([1, 1, 2, 3]))]
         return made
@@ -194,7 +196,7 @@ class _Maker:
 
     def _channel(self, name: str) -> dict:
         made: dict[str, Any] = {"leads": self._leads()}
-        if "mean" in made["leads"]:
+        if "fixed" not in made["leads"]:
             if self.maybe(0.4):
                 made["dispersion"] = self.positive(0.3)
             if self.maybe():
@@ -206,16 +208,16 @@ class _Maker:
                 amount = max(-0.8, round(total, 6))
                 spread = {"uniform": {"low": amount - 0.001, "high": amount + 0.001}}
                 made["growth"] = {"amount": self.rng.choice([amount, spread]), "per": per}
-        if self.maybe(0.7):
-            amount = self.positive(self.between(50, 500))
-            per = self.rng.choice([*DAYS])
-            made["cost"] = {"fixed": {"amount": amount, "per": per}}
+        if "response" in made["leads"] or self.maybe(0.7):
+            made["cost"] = {"fixed": self._spend()}
             made["cost"]["per_lead"] = self.positive(self.between(5, 50))
         if name != "c0" and self.maybe(0.3):
             made["enters"] = self.rng.choice(self.stages)
         return made
 
     def _leads(self) -> dict:
+        if self.maybe(0.2):
+            return self._response()
         fixed = self.maybe(0.25)
         # an exact count below 1 would be nothing at all
         per = self.rng.choice(["month", "quarter", "year"] if fixed else [*DAYS])
@@ -349,6 +351,9 @@ class _Maker:
         if len(self.products) > 1:
             first = self.products[:2]
             options.append(partial(self._change_pair, made, "products.{}.mix", *first))
+        for stage in made.get("qualification", ()):
+            path = f"qualification.{stage}.threshold"
+            options.append(lambda path=path: {path: self.share(self.between(0.1, 0.6))})
         if self.products:
             path = f"products.{self.products[0]}.size"
             options.append(lambda: {path: self.variable(self.between(10, 300))})
@@ -364,7 +369,7 @@ class _Maker:
             values[f"{path}.seasonality"] = {self.rng.choice(MONTHS): self.between(0.4, 2.0)}
         if not values:  # what else there is stands beside a mean only, so leads cannot be fixed
             values[f"{path}.leads"] = self._leads()
-        if "cost" in channel:
+        if "cost" in channel or "response" in values.get(f"{path}.leads", ()):
             values[f"{path}.cost.per_lead"] = self.between(5, 80)
             values[f"{path}.cost.fixed"] = {"amount": self.between(5, 80), "per": "week"}
         return values
@@ -378,21 +383,3 @@ class _Maker:
         if "within" not in way and (not values or self.maybe()):
             values[f"{path}.lag"] = self.lag()
         return values
-
-    def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
-        """Move a part of one share to another, where both are plain numbers."""
-        section, _, key = path.split(".")
-        shares = [made[section][name][key] for name in (one, other)]
-        if any(isinstance(share, dict) for share in shares):
-            return {}
-        total = sum(shares)
-        first = round(total * self.between(0.1, 0.9), 9)
-        return {path.format(one): first, path.format(other): round(total - first, 9)}
-
-    def correlations(self, paths: list[str]) -> list[dict]:
-        """Correlate up to three assumptions, none so much that they contradict each other."""
-        chosen = self.rng.sample(paths, min(3, len(paths)))
-        return [
-            {"between": [one, other], "rank": self.between(-0.65, 0.65)}
-            for one, other in itertools.pairwise(chosen)
-        ]

@@ -16,6 +16,7 @@ from forecast.analysis.journeys import (
     win_rate_and_days,
 )
 from forecast.analysis.open_deals import describe_pipeline
+from forecast.analysis.qualities import describe_closing, describe_qualification
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
@@ -49,6 +50,8 @@ def describe_scenario(scenario: Scenario) -> Document:
         "journey": {key: journey[key] for key in ("entry", "stages", "differences")},
         "wins": wins,
         "products": _products(scenario),
+        "qualification": describe_qualification(scenario),
+        "closing": describe_closing(scenario),
         "uncertain": [
             {"assumption": name, **describe_number(number)} for name, number in uncertain.items()
         ],

@@ -31,8 +31,9 @@ def own_cohorts(plan: Plan, tables: Tables) -> Cohorts:
 
 
 def first_steady(plan: Plan) -> int:
-    """Give the first period from which on the phase is the last one."""
-    return int(np.flatnonzero(np.diff(plan.phase_of, prepend=-1))[-1])
+    """Give the first period from which on the phase, and that of the lags, is the last one."""
+    phases = np.stack([plan.phase_of, plan.lag_phase_of])
+    return int(np.flatnonzero(np.diff(phases, prepend=-1).any(axis=0))[-1])
 
 
 def chances_to_count(

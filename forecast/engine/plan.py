@@ -49,6 +49,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([w.source for w in layout.ways], dtype=np.int64),
         np.array([w.target for w in layout.ways], dtype=np.int64),
         np.array([v.product for v in layout.variants], dtype=np.int64),
+        maker.clock.of,
         maker.lag_of,
     )
     no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)

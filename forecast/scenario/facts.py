@@ -11,6 +11,7 @@ import numpy as np
 
 from forecast.scenario.model import Lag, Number, Stage, Uncertain, Variable
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.quality import is_judged, judged
 
 RARE = 1e-6  # a sum of uncertain shares may exceed 1 with at most this chance
 
@@ -68,11 +69,12 @@ def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:
     for target, way in stage.transitions.items():
         if way.conversion is not None:
             # A chance of 0 is refused elsewhere; here it must only not divide.
-            shares[target] = at(way.conversion) / max(chance_within(way.lag, way.within), 1e-300)
+            share = at(way.conversion) / max(chance_within(way.lag, way.within), 1e-300)
+            shares[target] = float(judged(share, way, at)) if is_judged(way) else share
     rest = max(0.0, 1.0 - sum(shares.values()))
     for target, way in stage.transitions.items():
         if way.share_of_rest is not None:
-            shares[target] = rest * at(way.share_of_rest)
+            shares[target] = rest * at(way.share_of_rest) * (1.0 - at(way.threshold))
     return shares
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast.scenario import quantities
+from forecast.scenario.closing import CLOSING
 from forecast.scenario.figures import Figure, RateForm, Spread
 from forecast.scenario.forms import (
     DURATION_SHAPE,
@@ -22,10 +23,11 @@ from forecast.scenario.forms import (
     text,
     within,
 )
-from forecast.scenario.leads import LeadsForm, SeasonalityForm
-from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
+from forecast.scenario.leads import LeadsForm, SeasonalityForm, SpendForm
+from forecast.scenario.model import Channel, Correlation, Cost, Planned, Product, Rate
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.pipeline import PipelineForm
+from forecast.scenario.qualification import QUALIFICATION
 from forecast.scenario.stages import JOURNEY
 
 
@@ -60,7 +62,7 @@ PRODUCTS = Named("products", "product", PRODUCT, most=60)
 COST = Record(
     "costs",
     {
-        "fixed": Key(RateForm("a cost", 0.0, 1e12), "spend per time", Rate(0.0, "month")),
+        "fixed": Key(SpendForm(), "spend per time", Planned((0.0,), "month")),
         "per_lead": Key(Figure("a cost", example="35"), "spend for each lead", 0.0),
     },
     Cost,
@@ -317,6 +319,7 @@ FRAME: dict[str, Key] = {
     "market": Key(
         Figure("a market factor", 0.0, 1_000.0, "1"), "one factor on all random arrivals", 1.0
     ),
+    "closing": Key(CLOSING, "when in a quarter deals close; at any time alike when left out"),
     "goals": Key(ListOf("goals", GOAL, most=200), "what is to be reached", ()),
     "correlation": Key(ListOf("correlations", CORRELATION, most=500), "rank correlations", ()),
     "changes": Key(ListOf("changes", CHANGE, most=60), "what is planned to change", ()),
@@ -338,6 +341,7 @@ SECTIONS: dict[str, Key] = {
         example="{lead: {won: {conversion: 5%}}}",
     ),
     "products": Key(PRODUCTS, "what a won deal bought"),
+    "qualification": Key(QUALIFICATION, "thresholds on the quality of leads, by stage", {}),
 }
 
 

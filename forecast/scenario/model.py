@@ -53,13 +53,12 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """Leads of a channel: one figure for each unit ``per``, continued as ``then`` says."""
+class Planned:
+    """A plan: one figure for each unit ``per``, continued as ``then`` says."""
 
     figures: tuple[Number, ...]
     per: str
-    then: str | None
-    fixed: bool
+    then: str | None = None
 
     def figure(self, unit: int) -> Number:
         """Give the figure of the unit counted from the start."""
@@ -71,10 +70,29 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Response:
+    """Leads that answer to money: see ``engine.response``."""
+
+    max: Number  # leads per unit that no spend exceeds
+    half: Number  # the steady spend per unit that brings half of them
+    shape: Number
+    carry_over: Rate | None  # the share of the effect that is left after a unit of time
+    before: Rate | None  # what was spent before the start
+
+
+@dataclass(frozen=True)
+class Arrivals(Planned):
+    """Leads of a channel: a plan of means, or of exact counts, or a response without figures."""
+
+    fixed: bool = False
+    response: Response | None = None
+
+
+@dataclass(frozen=True)
 class Cost:
     """Spend of a channel: so much per time, and so much a lead."""
 
-    fixed: Rate = Rate(0.0, "month")
+    fixed: Planned = Planned((0.0,), "month")
     per_lead: Number = 0.0
 
 
@@ -91,6 +109,16 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Qualification:
+    """A threshold on the quality of those who enter a stage: see ``scenario.quality``."""
+
+    threshold: Number
+    best_tenth: Number  # win rate of the tenth of the best quality
+    win_rate: Number | None = None  # of all, beside it
+    to: str = WON  # the way that counts as winning
+
+
+@dataclass(frozen=True)
 class Transition:
     """A way out of a stage: the share that takes it, and the time that takes."""
 
@@ -98,6 +126,14 @@ class Transition:
     share_of_rest: Number | None
     within: float | None  # days
     lag: Lag
+    threshold: Number = 0.0  # of the stage that it leads to
+    selection: Qualification | None = None  # of the stage that it leads out of
+
+    @property
+    def share(self) -> Number:
+        """The conversion, or the share of the rest; 0 where neither is written."""
+        written = self.share_of_rest if self.conversion is None else self.conversion
+        return 0.0 if written is None else written
 
 
 @dataclass(frozen=True)
@@ -116,6 +152,13 @@ class Product:
     size: Variable
 
 
+@dataclass(frozen=True)
+class Closing:
+    """How fast deals close in the months of a fiscal quarter; only the ratios count."""
+
+    month_of_quarter: tuple[Number, Number, Number]
+
+
 Journey = Mapping[str, Stage]
 Group = tuple[str, str]  # channel, segment
 
@@ -130,6 +173,8 @@ class Assumptions:
     journeys: Mapping[Group, Journey]
     products: Mapping[Group, Mapping[str, Product]]
     market: Number
+    closing: Closing | None = None  # the same in all versions
+    qualification: Mapping[str, Qualification] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)

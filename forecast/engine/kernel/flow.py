@@ -74,12 +74,12 @@ class Rows(NamedTuple):
 class Course(NamedTuple):
     """What of plan and tables the flow of a group depends on; few arrays compile faster."""
 
-    phase_of: Counts
+    lag_phase_of: Counts
     spans: Steps
     first_way: Counts
     source: Counts
     target: Counts
-    lag_of: Counts  # (f, e) those of the group
+    lag_of: Counts  # (lag phase, e) those of the group
     lag_first: Counts
     lag_step: Counts
     lag_chance: Floats
@@ -91,7 +91,7 @@ def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow:
     """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
     periods, stages = len(plan.quarter_of), len(flow.waiting)
     course = Course(
-        plan.phase_of,
+        plan.lag_phase_of,
         plan.spans,
         plan.first_way,
         plan.source,
@@ -113,10 +113,10 @@ def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow:
         if t == begin or phase != plan.phase_of[t - 1]:
             for e in range(len(plan.target)):
                 pick(tables.take[:, phase, rows.group, e], rows.first, rows.lanes, flow.take[e])
-            again = has_way_back(course, rows, phase)
+            again = has_way_back(course, rows, plan.lag_phase_of[t])
         arrive(course, entry, t, rows.lanes, flow)
         if again:
-            solve(course, rows, phase, flow)
+            solve(course, rows, plan.lag_phase_of[t], flow)
         for j in range(stages):
             enter(course, rows, t, j, again, flow)
         if plan.spans.start[span + 1] == t + 1:
@@ -231,7 +231,7 @@ def send(course: Course, rows: Rows, t: int, e: int, again: bool, flow: Flow) ->
 
     Where loops were solved, what arrives at once is counted already.
     """
-    lag = course.lag_of[course.phase_of[t], e]
+    lag = course.lag_of[course.lag_phase_of[t], e]
     first = course.lag_first[lag] + course.lag_step[lag] * rows.first
     is_certain = course.lag_step[lag] == 0
     taken = flow.taken[: rows.lanes]
@@ -251,7 +251,7 @@ def send(course: Course, rows: Rows, t: int, e: int, again: bool, flow: Flow) ->
         put_in(course.source[e], course.lag_beyond[first:, end], is_certain, taken, flow)
         return
     coming = flow.due[e]
-    for k in range(min(course.lag_chance.shape[1], len(course.phase_of) - t)):
+    for k in range(min(course.lag_chance.shape[1], len(course.lag_phase_of) - t)):
         chance, due = course.lag_chance[first:, k], coming[t + k]
         if is_certain:
             add_share(taken, chance[0], due)

@@ -32,7 +32,8 @@ class Plan(NamedTuple):
     source: Counts  # (e,)
     target: Counts  # (e,)
     product_of: Counts  # (v,)
-    lag_of: Counts  # (f, g, e) which lag
+    lag_phase_of: Counts  # (t,) a phase of its own for lags
+    lag_of: Counts  # (lag phase, g, e) which lag
 
 
 class Keys(NamedTuple):

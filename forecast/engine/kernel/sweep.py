@@ -264,7 +264,7 @@ def send(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, s
     that needs their period.
     """
     g, t, lanes = at.group, at.period, at.lanes
-    lag = plan.lag_of[plan.phase_of[t], g, e]
+    lag = plan.lag_of[plan.lag_phase_of[t], g, e]
     address = keys.lag[g, e], at.run, step
     if plan.target[e] >= len(state.open):
         to = To(plan.spans.start, plan.spans.of, t)
