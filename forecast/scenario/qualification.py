@@ -171,8 +171,8 @@ def _wrong_ways(
                 )
         ways = journey[stage].transitions
         if one.to not in ways:
-            got, mend = f"no way from {stage} to {one.to}", offer(one.to, ways)
-            yield got, f"a way out of {stage} that the better ones take", f"{mend} Say it by to:."
+            must = f"a way out of {stage} that the better ones take, named by to"
+            yield f"no way from {stage} to {one.to}", must, offer(one.to, ways)
         elif ways[one.to].conversion is None:
             got = f"no conversion from {stage} to {one.to}"
             yield got, "a conversion that a threshold can raise", "Write conversion: 25% there."
