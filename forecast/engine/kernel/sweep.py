@@ -31,7 +31,7 @@ class State(NamedTuple):
 
     due: Counts  # (g, e, t, lane) items that arrive at a stage by a way in a period
     ending: Counts  # (g, e, span, lane) items that are won or lost by a way in a span
-    waiting: Counts  # (j, lane) items that are to enter a stage
+    waiting: Counts  # (g, j, lane) items that are to enter a stage
     open: Counts  # (j, lane) items inside each stage
     mean: Floats  # (lane,)
     chance: Floats  # (lane,)
@@ -88,7 +88,7 @@ def new_state(plan: Plan, keys: Keys) -> State:
     return State(
         np.zeros((groups, ways, periods, LANES), np.int64),
         np.zeros((groups, ways, len(plan.spans.start) - 1, LANES), np.int64),
-        np.zeros((stages, LANES), np.int64),
+        np.zeros((groups, stages, LANES), np.int64),
         np.zeros((stages, LANES), np.int64),
         np.empty(LANES),
         np.empty(LANES),
@@ -114,16 +114,21 @@ def block(
     row, run, lanes = begin.row, begin.run, begin.lanes
     channels, segments = keys.segment.shape
     periods = len(plan.quarter_of)
+    together = 1  # groups that move side by side; one after the other, what each needs stays near
     state.due[:] = 0
     state.ending[:] = 0
     state.open[:] = 0
     for t in range(periods):
-        for c in range(channels):
-            arrive(plan, keys, tables, state, At(row, run, lanes, t, c, 0, 0))
-            for s in range(segments):
-                at = At(row, run, lanes, t, c, s, c * segments + s)
-                if turn_up(plan, keys, tables, state, at) > 0:
-                    step_group(plan, keys, tables, state, at)
+        for first in range(0, channels * segments, together):
+            moving = 0
+            for g in range(first, first + together):
+                at = At(row, run, lanes, t, g // segments, g % segments, g)
+                if at.segment == 0:
+                    arrive(plan, keys, tables, state, at)
+                moving += turn_up(plan, keys, tables, state, at)
+            if moving > 0:
+                at = At(row, run, lanes, t, 0, 0, first)
+                step_groups(plan, keys, tables, state, at, first + together)
         if plan.spans.start[plan.spans.of[t] + 1] == t + 1:
             for g in range(channels * segments):
                 at = At(row, run, lanes, t, 0, 0, g)
@@ -181,18 +186,18 @@ def turn_up(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> int
     pick(tables.share[:, plan.phase_of[t], at.segment], at.row, lanes, state.chance)
     address = keys.segment[at.channel, at.segment], at.run, t, 0
     binomials(coming, state.chance[:lanes], address, state.spread.work, new)
-    state.waiting[:] = 0
+    state.waiting[g] = 0
     moving = 0
     for i in range(lanes):
         coming[i] -= new[i]
         state.tally.leads[g, i] += new[i]
-        state.waiting[entry, i] = new[i]
+        state.waiting[g, entry, i] = new[i]
         moving += new[i]
     for e in range(len(plan.target)):
         source, target = plan.source[e], plan.target[e]
         if target >= len(state.open):
             continue
-        due, waiting, inside = state.due[g, e, t], state.waiting[target], state.open[source]
+        due, waiting, inside = state.due[g, e, t], state.waiting[g, target], state.open[source]
         for i in range(lanes):
             waiting[i] += due[i]
             inside[i] -= due[i]
@@ -201,16 +206,21 @@ def turn_up(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> int
 
 
 @jit(merge=True)
-def step_group(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None:
-    """Move one group through one period: items enter their stages until nothing moves."""
+def step_groups(plan: Plan, keys: Keys, tables: Tables, state: State, begin: At, end: int) -> None:
+    """Move the groups from that of ``begin`` up to ``end`` through one period, side by side.
+
+    Items enter their stages until nothing moves; a pass over the stages is a visit.
+    """
     visit = 0
     moved = True
     while moved:
         moved = False
         for j in range(len(state.open)):
-            if total(state.waiting[j, : at.lanes]) > 0:
-                enter(plan, keys, tables, state, at, j, visit)
-                moved = True
+            for g in range(begin.group, end):
+                if total(state.waiting[g, j, : begin.lanes]) > 0:
+                    at = At(begin.row, begin.run, begin.lanes, begin.period, 0, 0, g)
+                    enter(plan, keys, tables, state, at, j, visit)
+                    moved = True
         visit += 1
 
 
@@ -238,8 +248,8 @@ def enter(
     phase = plan.phase_of[t]
     left = state.left[:lanes]
     for i in range(lanes):
-        left[i] = state.waiting[j, i]
-        state.waiting[j, i] = 0
+        left[i] = state.waiting[g, j, i]
+        state.waiting[g, j, i] = 0
         state.tally.entered[g, j, i] += left[i]
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
         pick(tables.take[:, phase, g, e], at.row, lanes, state.chance)
@@ -275,7 +285,7 @@ def send(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, s
     coming[0] = 0
     to = To(plan.periods.start, plan.periods.of, t)
     spread(tables, lag, at.row, address, state.spread, to, coming)
-    waiting, inside = state.waiting[plan.target[e]], state.open[plan.source[e]]
+    waiting, inside = state.waiting[g, plan.target[e]], state.open[plan.source[e]]
     for i in range(lanes):
         waiting[i] += coming[0, i]
         inside[i] -= coming[0, i]
