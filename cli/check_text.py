@@ -8,6 +8,7 @@ from forecast.analysis import Document
 from forecast.analysis.words import chance, count, duration, money, plural, share, target
 from forecast.scenario.model import MONEY_METRICS
 
+from .capacity_text import print_slots
 from .journey_text import print_changes, print_differences, print_tree
 from .screen import Column, fits, heading, print_table, say, wrapped
 
@@ -31,6 +32,7 @@ def print_check(document: Document) -> None:
     _print_products(document["products"])
     _print_uncertain(document)
     print_changes(document["changes"])
+    print_slots(document)
     _print_goals(document["goals"])
     say()
     heading("OK")
@@ -139,9 +141,11 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
+    if parts[-1] in ("conversion", "share", "share_of_rest", "mix", "follow_up") or {
         "dirichlet",
         "growth",
+        "give_up",
+        "ramp",
     } & set(parts):
         return share(value)
     if "lag" in parts:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.assumptions import Floats
+from forecast.engine.capacity import unknown_means
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.flow import Means
@@ -172,6 +173,8 @@ def _stage_of(metric: str) -> str:
 
 def _is_countable(blueprint: Blueprint, metric: str) -> bool:
     """Tell whether a lead can count for a metric once at most."""
+    if metric in unknown_means(blueprint.scenario):
+        return False
     if metric in ("leads", "deals"):
         return True
     stages = blueprint.scenario.stages

@@ -10,6 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.capacity import (
+    QUEUE_MEASURES,
+    queue_means,
+    queue_totals,
+    stages_with_capacity,
+    unknown_means,
+)
 from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.expected import Expectation, expectation
 from forecast.engine.kernel.collapse import Outcomes
@@ -51,6 +58,9 @@ def forecast_run(
     expected = expectation(blueprint, simulator.draws, runs)
     means = {n: np.asarray(a[0]) for n, a in totals_of(blueprint, expected.means).items()}
     means["revenue"] = means["bookings"]
+    means |= queue_means(scenario, expected.means)
+    for name in unknown_means(scenario):
+        means[name] = np.full_like(means[name], np.nan)
     check = check_means(_comparable(totals, expected), means, scenario.calendar.quarters)
     clock.append(time.perf_counter())
     parts = ("plan", "simulate", "closed forms")
@@ -69,7 +79,8 @@ def forecast_run(
 
 def _bytes_of_totals(scenario: Scenario) -> int:
     """Bytes that the totals of one run take."""
-    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
+    waits = len(QUEUE_MEASURES) * len(stages_with_capacity(scenario))
+    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages) + waits)
 
 
 def simulate_totals(
@@ -122,6 +133,8 @@ def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
     totals["leads"] = rows.leads.sum(axis=(2, 3))
     for j, stage in enumerate(blueprint.scenario.stages):
         totals[stage] = rows.entered[..., j].sum(axis=(2, 3))
+    if isinstance(rows, Futures):
+        totals |= queue_totals(blueprint.scenario, rows)
     return totals
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecast.scenario.calendar import Calendar
+from forecast.scenario.capacity_checks import check_capacity, check_priorities, check_worked
 from forecast.scenario.errors import did_you_mean, listed, shown
 from forecast.scenario.facts import (
     RARE,
@@ -54,6 +55,7 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
                 _check_stage(document, group, stage, body, door)
         done.add(id(journey))
     check_graph(document, version, _entries(version, scenario), door)
+    check_capacity(document, version, scenario, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -65,6 +67,7 @@ def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     """Check what spans the versions: correlations and volume."""
     known = uncertain_numbers(scenario)
     _check_correlations(document, scenario, known, door)
+    check_priorities(document, scenario, door)
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
@@ -116,6 +119,7 @@ def _check_channel(
     document: Table, name: str, channel: Channel, scenario: Scenario, door: Door
 ) -> None:
     node = table_at(document, "channels", name)
+    check_worked(node, channel, scenario, door)
     leads = channel.leads
     for key in ("dispersion", "seasonality", "growth"):
         if leads.fixed and key in node:

@@ -1,0 +1,110 @@
+"""What is told of stages with a capacity, and of which figures a closed form is known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.engine.assumptions import Draws, Floats
+from forecast.engine.desks import capacity_by_period, limited_stages
+from forecast.engine.expected import flow_at
+from forecast.engine.kernel.flow import Means
+from forecast.engine.kernel.shapes import Futures
+from forecast.engine.plan import make_blueprint
+from forecast.scenario.facts import reachable
+from forecast.scenario.model import WON, Scenario
+
+QUEUE_MEASURES = ("backlog", "worked", "waited", "given_up", "unworked")
+
+
+def total_name(measure: str, stage: str) -> str:
+    """Name a stage's total; no stage has a name with a dot in it."""
+    return f"{stage}.{measure}"
+
+
+def stages_with_capacity(scenario: Scenario) -> list[str]:
+    """Give the stages that have a capacity in some version, in the journey's order."""
+    names = {name for version in scenario.versions for name in version.capacity}
+    return [stage for stage in scenario.stages if stage in names]
+
+
+def queue_totals(scenario: Scenario, rows: Futures) -> dict[str, NDArray[np.generic]]:
+    """Give what is counted of each stage with a capacity: (run, quarter) by name."""
+    return {
+        total_name(measure, stage): np.ascontiguousarray(
+            getattr(rows, measure)[:, :, scenario.stages.index(stage)]
+        )
+        for stage in stages_with_capacity(scenario)
+        for measure in QUEUE_MEASURES
+    }
+
+
+def queue_means(scenario: Scenario, means: Means) -> dict[str, Floats]:
+    """Give the closed-form means of those totals, shape (quarter,); nan where none is known."""
+    behind = behind_limits(scenario)
+    limited = {scenario.stages[j] for j in limited_stages(scenario)}
+    found = {}
+    for stage in stages_with_capacity(scenario):
+        j = scenario.stages.index(stage)
+        entered, unworked = (
+            means.entered[0, :, :, :, j].sum((1, 2)),
+            means.unworked[0, :, :, j].sum(1),
+        )
+        nothing = np.zeros_like(entered)
+        known = {
+            "backlog": nothing,
+            "worked": entered - unworked,
+            "waited": nothing,
+            "given_up": nothing,
+            "unworked": unworked,
+        }
+        for measure, figure in known.items():
+            waits = stage in limited and measure != "unworked"
+            unknown = np.full_like(figure, np.nan)
+            found[total_name(measure, stage)] = unknown if waits or stage in behind else figure
+    return found
+
+
+def behind_limits(scenario: Scenario) -> set[str]:
+    """The stages, and won, that an item can enter after a limited stage."""
+    ways: dict[str, set[str]] = {}
+    for version in scenario.versions:
+        for journey in version.journeys.values():
+            for stage, body in journey.items():
+                ways.setdefault(stage, set()).update(body.transitions)
+    names = [scenario.stages[j] for j in limited_stages(scenario)]
+    return reachable(ways, [target for name in names for target in ways[name]])
+
+
+def unknown_means(scenario: Scenario) -> set[str]:
+    """The metrics without a closed form: those of what comes after a limited stage."""
+    behind = behind_limits(scenario)
+    found = behind & {*scenario.stages}
+    if WON in behind:
+        found |= {"deals", "bookings", "revenue"}
+    late = found | {scenario.stages[j] for j in limited_stages(scenario)}
+    channels = [c for v in scenario.versions for c in v.channels.values()]
+    if any(stage in late for c in channels for stage in c.cost.worked):
+        found.add("spend")
+    return found
+
+
+def capacity_means(scenario: Scenario) -> tuple[dict[str, Floats], ...]:
+    """Give, for each stage with a capacity, by quarter and at the means of what is uncertain:
+
+    items that enter it, if nothing limits any stage; what it can take up (inf without a limit);
+    those of the items that are followed up.
+    """
+    blueprint = make_blueprint(scenario)
+    values = Draws(scenario, 0).means()
+    means = flow_at(blueprint, values, 1)
+    quarter_of = np.array(scenario.calendar.quarter_of)
+    entered, slots, followed = {}, {}, {}
+    for stage in stages_with_capacity(scenario):
+        j = scenario.stages.index(stage)
+        entered[stage] = means.entered[0, :, :, :, j].sum((1, 2))
+        followed[stage] = entered[stage] - means.unworked[0, :, :, j].sum(1)
+        by_period = capacity_by_period(blueprint.layout, stage, values)[0]
+        count = len(scenario.calendar.quarters)
+        slots[stage] = np.asarray(np.bincount(quarter_of, by_period, count), dtype=np.float64)
+    return entered, slots, followed
