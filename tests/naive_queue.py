@@ -24,6 +24,10 @@ class Item:
 class QueueRun(_Run):
     """One run in which stages take up only so many items."""
 
+    def __init__(self, world, rng) -> None:
+        super().__init__(world, rng)
+        self.lengths = world.__dict__.setdefault("unit_lengths", {})  # by unit and day
+
     def simulate(self):
         """Live through all periods."""
         self.agenda = defaultdict(list)
@@ -100,12 +104,14 @@ class QueueRun(_Run):
             else:
                 queue.append(item)
         taken = []
-        for level in sorted({self._level(item) for item in queue}):
-            for since in sorted({item.since for item in queue}):
-                same = [i for i in queue if i.since == since and self._level(i) == level]
-                taken += self._some(same, min(self.left[stage] - len(taken), len(same)))
+        alike = defaultdict(list)
+        for item in queue:
+            alike[self._level(item), item.since].append(item)
+        for _, same in sorted(alike.items()):
+            taken += self._some(same, min(self.left[stage] - len(taken), len(same)))
         self.left[stage] -= len(taken)
-        self.queues[stage] = [item for item in queue if not any(item is one for one in taken)]
+        gone = set(map(id, taken))
+        self.queues[stage] = [item for item in queue if id(item) not in gone]
         for item in taken:
             self.record.worked[quarter, stage] += 1
             self.record.waited[quarter, stage] += t - item.since
@@ -127,7 +133,9 @@ class QueueRun(_Run):
         return order.index(item.channel) if item.channel in order else len(order)
 
     def _cost(self, item: Item, t: int) -> float:
-        costs = ((v, self.scenario.versions[v].channels[item.channel].cost) for v in self.weights(t))
+        costs = (
+            (v, self.scenario.versions[v].channels[item.channel].cost) for v in self.weights(t)
+        )
         return sum(
             self.weights(t)[v] * self.value(cost.worked.get(item.stage, 0.0)) for v, cost in costs
         )
@@ -212,6 +220,9 @@ class QueueRun(_Run):
             months -= date.day < hire.since.day
             ramp = self.value(reps.ramp[min(months, len(reps.ramp) - 1)])
             heads += count * ramp if count > 0 else count
-        spans = self.world.spans(reps.each.per)
-        length = next(b - a for a, b in spans if a <= day < b)
+        key = reps.each.per, day
+        if key not in self.lengths:
+            spans = self.world.spans(reps.each.per)
+            self.lengths[key] = next(b - a for a, b in spans if a <= day < b)
+        length = self.lengths[key]
         return heads * self.value(reps.each.amount) / length

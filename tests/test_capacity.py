@@ -7,16 +7,15 @@ import math
 import numpy as np
 import pytest
 from helpers import bound, closed_form, entered, expected, p_chance, per_period, scenario, z_mean
-from scenario_maker import random_scenario_text, read_text
+from scenario_maker import random_scenario_text
 from scipy import stats
-from test_naive import Comparison, _laid_out, check_conserved, engine_arrays
-from test_naive import naive_arrays as plain_arrays
+from test_naive import disagreements
 
 import forecast
 from forecast.engine.plan import make_blueprint
+from forecast.engine.run import forecast_run
 from forecast.engine.simulate import Simulator
 
-QUEUE = ("backlog", "worked", "waited", "given_up", "unworked")
 COMPARISONS = 100  # more than the z-scores of this file
 
 HEAD = "name: Queue\nstart: 2027-01-01\nhorizon: {}\nperiod: {}\nchannels: {{{}}}\n"
@@ -67,7 +66,7 @@ def backlog_law(days: int, most: int = 400) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def slotted():
-    return forecast.simulate(per_period(scenario(SLOTTED)), runs=20_000, seed=3)
+    return forecast.simulate(per_period(scenario(SLOTTED)), runs=6_000, seed=3)
 
 
 @pytest.mark.parametrize("day", BACKLOGS)
@@ -127,14 +126,19 @@ def test_items_that_nobody_takes_up_give_up_as_they_should() -> None:
 
 def test_follow_up_has_a_closed_form() -> None:
     plain, part = scenario(TWO), scenario(TWO, **{"capacity": "{talk: {follow_up: 60%}}"})
-    same = TWO.replace("conversion: 30%", "conversion: 18%").replace("conversion: 20%", "conversion: 12%")
+    same = TWO.replace("conversion: 30%", "conversion: 18%").replace(
+        "conversion: 20%", "conversion: 12%"
+    )
     for name in ("deals", "entered", "open"):
         np.testing.assert_allclose(expected(part, name), expected(scenario(same), name), rtol=1e-12)
     assert expected(part, "deals").sum() < 0.7 * expected(plain, "deals").sum()
     data = forecast.simulate(part, runs=20_000, seed=4)
     means = closed_form(part).means
     for q in range(4):
-        deals, aside = data.deals[:, q].values.sum(axis=(1, 2, 3)), in_queue(data, "unworked", "talk")
+        deals, aside = (
+            data.deals[:, q].values.sum(axis=(1, 2, 3)),
+            in_queue(data, "unworked", "talk"),
+        )
         assert abs(z_mean(deals, expected(part, "deals")[q])) < bound(COMPARISONS)
         assert abs(z_mean(aside[:, q], means.unworked[0, q, :, 1].sum())) < bound(COMPARISONS)
         worked = in_queue(data, "worked", "talk")[:, q]
@@ -151,7 +155,7 @@ def test_follow_up_keeps_outcomes_and_exact_chances() -> None:
     assert abs(z_mean(deals[:, 2], mean[2])) < bound(COMPARISONS)
     hits = deals[:, 2] >= 14
     assert p_chance(hits, float(stats.poisson(mean[2]).sf(13))) > 1e-6 / COMPARISONS
-    exact = forecast.forecast_run(part, runs=200, seed=0).exact
+    exact = forecast_run(part, runs=200, seed=0).exact
     ((chance,),) = [[found.probability] for found in exact.values()]
     assert chance == pytest.approx(stats.poisson(mean[2]).sf(13), rel=1e-9)
 
@@ -177,19 +181,15 @@ def test_channels_have_their_share_of_the_slots() -> None:
 
 
 def test_the_first_of_the_priority_are_served_first() -> None:
-    limited = "{talk: {per_period: 9, priority: [b]}}"
-    data = forecast.simulate(per_period(scenario(TWO, capacity=limited)), runs=2_000, seed=6)
-    ways = data.entered.sel(stage="talk").values.sum(axis=3)  # run, period, channel
-    backlog, worked = in_queue(data, "backlog", "talk"), in_queue(data, "worked", "talk")
-    assert worked.max() == 9
-    assert backlog[:, -1].mean() > 20
-    alone = scenario(TWO, capacity=limited, **{"channels__a__leads__mean": "0"})
+    text = TWO.replace("{0: 0.5, 1: 0.5}", "{1: 1}")  # else some come when all slots are gone
+    limited = {"capacity": "{talk: {per_period: 9, priority: [b]}}"}
+    data = forecast.simulate(per_period(scenario(text, **limited)), runs=2_000, seed=6)
+    assert in_queue(data, "worked", "talk").max() == 9
+    assert in_queue(data, "backlog", "talk")[:, -1].mean() > 20
+    alone = scenario(text, **limited, channels__a__leads__mean="0")
     other = forecast.simulate(per_period(alone), runs=2_000, seed=6)
-    # what b wins does not depend on how many of a wait
-    np.testing.assert_array_equal(
-        data.deals.values[:, :, 1], other.deals.values[:, :, 1]
-    )
-    np.testing.assert_array_equal(ways[..., 1], other.entered.sel(stage="talk").values[:, :, 1].sum(axis=2))
+    for name in ("deals", "entered"):  # what comes of b does not depend on how many of a wait
+        np.testing.assert_array_equal(data[name].values[:, :, 1], other[name].values[:, :, 1])
 
 
 # --- reps ---------------------------------------------------------------------------------------
@@ -219,45 +219,12 @@ def test_an_uncertain_limit_is_drawn_once_per_run() -> None:
 # --- item by item --------------------------------------------------------------------------------
 
 
-def both(given, runs: int, naive_runs: int) -> tuple[dict, dict]:
-    """Arrays of the engine and of the naive simulator, queues among them."""
-    engine, naive = engine_arrays(given, runs), plain_arrays(given, naive_runs)
-    check_conserved(engine)
-    check_conserved(naive)
-    return engine, naive
-
-
-class _Kept:
-    """Keeps the naive records, so that what a queue counts can be laid out too."""
-
-
-def disagreements(text: str, naive_runs: int, runs: int = 2**13) -> list[str]:
-    """Compare the engine with the naive simulator on a scenario with capacities."""
-    from random import Random
-
-    from naive import Naive
-
-    given = read_text(text)
-    engine, naive = both(given, runs, naive_runs)
-    data = forecast.simulate(given, runs=runs, seed=1)
-    rng, world = Random(1), Naive(given)
-    records = [world.run(rng) for _ in range(naive_runs)]
-    labels = (tuple(range(len(given.calendar.quarters))), (*given.stages, "won", "lost"))
-    for name in QUEUE:
-        engine[name] = data[name].values
-        naive[name] = _laid_out(records, name, labels)
-    unlimited = [j for j, s in enumerate(given.stages) if not any(s in v.capacity for v in given.versions)]
-    for arrays in (engine, naive):  # of the others the naive simulator counts them all the same
-        assert (arrays["worked"][..., unlimited] >= 0).all()
-    return Comparison(engine, naive).alarms()
-
-
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(10))
 def test_agrees_with_a_naive_queue(seed: int) -> None:
     assert disagreements(random_scenario_text(seed, capacity=True), naive_runs=300) == []
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(12, 150))
+@pytest.mark.parametrize("seed", range(10, 150))
 def test_agrees_with_a_naive_queue_at_length(seed: int) -> None:
     assert disagreements(random_scenario_text(seed, capacity=True), 1_500, 2**15) == []
