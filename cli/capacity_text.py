@@ -11,10 +11,11 @@ from .screen import Column, heading, print_table, say, wrapped
 
 
 def print_queues(quarters: Sequence[Document]) -> None:
-    """Print what each stage with a capacity worked in every quarter, and who waits."""
+    """Print what each stage with a limit worked in every quarter, and who waits."""
     rows = [
         (stage, quarter["quarter"], found)
-        for stage in quarters[0].get("capacity", ())
+        for stage, first in quarters[0].get("capacity", {}).items()
+        if first["backlog"]["expected"] is None  # else nothing limits it, and nothing waits
         for quarter in quarters
         for found in [quarter["capacity"][stage]]
     ]

@@ -16,6 +16,7 @@ from forecast.engine.plan import make_blueprint
 from forecast.engine.run import forecast_run
 from forecast.engine.simulate import Simulator
 
+QUEUE = ("backlog", "worked", "waited", "given_up", "unworked")
 COMPARISONS = 100  # more than the z-scores of this file
 
 HEAD = "name: Queue\nstart: 2027-01-01\nhorizon: {}\nperiod: {}\nchannels: {{{}}}\n"

@@ -59,9 +59,11 @@ def queue_means(scenario: Scenario, means: Means) -> dict[str, Floats]:
             "unworked": unworked,
         }
         for measure, figure in known.items():
-            waits = stage in limited and measure != "unworked"
+            known_here = stage not in limited  # where nothing limits nothing waits
+            if measure == "unworked" or (measure == "worked" and known_here):
+                known_here = stage not in behind
             unknown = np.full_like(figure, np.nan)
-            found[total_name(measure, stage)] = unknown if waits or stage in behind else figure
+            found[total_name(measure, stage)] = figure if known_here else unknown
     return found
 
 
