@@ -22,7 +22,7 @@ from click.testing import CliRunner
 import forecast
 import forecast.cli
 from forecast.cli.group import COMMANDS, cli
-from forecast.scenario import language, stages
+from forecast.scenario import capacities, language, stages
 from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 ROOT = Path(__file__).parent.parent

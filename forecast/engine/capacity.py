@@ -1,4 +1,4 @@
-"""What is told of stages with a capacity, and of which figures a closed form is known."""
+"""What is told of stages with a capacity."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from forecast.engine.expected import flow_at
 from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.plan import make_blueprint
-from forecast.scenario.facts import reachable
-from forecast.scenario.model import WON, Scenario
+from forecast.scenario.model import Scenario
 
 QUEUE_MEASURES = ("backlog", "worked", "waited", "given_up", "unworked")
 
@@ -41,7 +40,6 @@ def queue_totals(scenario: Scenario, rows: Futures) -> dict[str, NDArray[np.gene
 
 def queue_means(scenario: Scenario, means: Means) -> dict[str, Floats]:
     """Give the closed-form means of those totals, shape (quarter,); nan where none is known."""
-    behind = behind_limits(scenario)
     limited = {scenario.stages[j] for j in limited_stages(scenario)}
     found = {}
     for stage in stages_with_capacity(scenario):
@@ -60,34 +58,10 @@ def queue_means(scenario: Scenario, means: Means) -> dict[str, Floats]:
         }
         for measure, figure in known.items():
             known_here = stage not in limited  # where nothing limits nothing waits
-            if measure == "unworked" or (measure == "worked" and known_here):
-                known_here = stage not in behind
+            if measure == "unworked":
+                known_here = True  # as far as what enters is known
             unknown = np.full_like(figure, np.nan)
             found[total_name(measure, stage)] = figure if known_here else unknown
-    return found
-
-
-def behind_limits(scenario: Scenario) -> set[str]:
-    """The stages, and won, that an item can enter after a limited stage."""
-    ways: dict[str, set[str]] = {}
-    for version in scenario.versions:
-        for journey in version.journeys.values():
-            for stage, body in journey.items():
-                ways.setdefault(stage, set()).update(body.transitions)
-    names = [scenario.stages[j] for j in limited_stages(scenario)]
-    return reachable(ways, [target for name in names for target in ways[name]])
-
-
-def unknown_means(scenario: Scenario) -> set[str]:
-    """The metrics without a closed form: those of what comes after a limited stage."""
-    behind = behind_limits(scenario)
-    found = behind & {*scenario.stages}
-    if WON in behind:
-        found |= {"deals", "bookings", "revenue"}
-    late = found | {scenario.stages[j] for j in limited_stages(scenario)}
-    channels = [c for v in scenario.versions for c in v.channels.values()]
-    if any(stage in late for c in channels for stage in c.cost.worked):
-        found.add("spend")
     return found
 
 

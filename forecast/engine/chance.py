@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.capacity import unknown_means
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.reach import new_work, reach
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
 from forecast.scenario.facts import reachable

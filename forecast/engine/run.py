@@ -15,7 +15,6 @@ from forecast.engine.capacity import (
     queue_means,
     queue_totals,
     stages_with_capacity,
-    unknown_means,
 )
 from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.expected import Expectation, expectation
@@ -59,8 +58,6 @@ def forecast_run(
     means = {n: np.asarray(a[0]) for n, a in totals_of(blueprint, expected.means).items()}
     means["revenue"] = means["bookings"]
     means |= queue_means(scenario, expected.means)
-    for name in unknown_means(scenario):
-        means[name] = np.full_like(means[name], np.nan)
     check = check_means(_comparable(totals, expected), means, scenario.calendar.quarters)
     clock.append(time.perf_counter())
     parts = ("plan", "simulate", "closed forms")
