@@ -8,6 +8,7 @@ from forecast.analysis import Document
 from forecast.analysis.words import chance, count, duration, money, plural, share, target
 from forecast.scenario.model import MONEY_METRICS
 
+from .capacity_text import print_slots
 from .journey_text import print_changes, print_differences, print_tree
 from .pipeline_text import print_pipeline
 from .quality_text import print_closing, print_qualification
@@ -36,6 +37,7 @@ def print_check(document: Document) -> None:
     print_closing(document["closing"])
     _print_uncertain(document)
     print_changes(document["changes"])
+    print_slots(document)
     _print_goals(document["goals"])
     say()
     heading("OK")
@@ -144,11 +146,13 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
+    if parts[-1] in ("conversion", "share", "share_of_rest", "mix", "follow_up") or {
         "dirichlet",
         "growth",
         "qualification",
         "carry_over",
+        "give_up",
+        "ramp",
     } & set(parts):
         return share(value)
     if "lag" in parts:

@@ -31,6 +31,11 @@ class Record:
     spend: Counter = field(default_factory=Counter)  # quarter, channel
     open: Counter = field(default_factory=Counter)  # quarter, stage
     assumption: dict = field(default_factory=dict)  # name
+    backlog: Counter = field(default_factory=Counter)  # quarter, stage; so are the next ones
+    worked: Counter = field(default_factory=Counter)
+    waited: Counter = field(default_factory=Counter)
+    given_up: Counter = field(default_factory=Counter)
+    unworked: Counter = field(default_factory=Counter)
 
 
 def simulate_once(scenario: Scenario, rng: Random) -> Record:
@@ -59,6 +64,10 @@ class Naive:
 
     def run(self, rng: Random) -> Record:
         """Simulate one run."""
+        if any(version.capacity for version in self.scenario.versions):
+            from naive_queue import QueueRun
+
+            return QueueRun(self, rng).simulate()
         return _Run(self, rng).simulate()
 
     def draw(self, family: Family, rng: Random) -> float:

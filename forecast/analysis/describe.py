@@ -17,9 +17,11 @@ from forecast.analysis.journeys import (
 )
 from forecast.analysis.open_deals import describe_pipeline
 from forecast.analysis.qualities import describe_closing, describe_qualification
+from forecast.analysis.queues import describe_slots
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
+from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.layout import lay_out
 from forecast.scenario.model import Goal, Product, Scenario, centre
 from forecast.scenario.uncertain import uncertain_numbers
@@ -66,6 +68,7 @@ def describe_scenario(scenario: Scenario) -> Document:
         "changes": journey["changes"],
         "goals": [_goal(goal) for goal in scenario.goals],
         "pipeline": describe_pipeline(scenario),
+        "capacity": describe_slots(scenario) if stages_with_capacity(scenario) else [],
     }
 
 

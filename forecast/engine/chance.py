@@ -21,6 +21,7 @@ from forecast.engine.cohorts import Cohorts, chances_to_count, first_steady, own
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
 from forecast.scenario.facts import reachable
@@ -179,6 +180,8 @@ def _stage_of(metric: str) -> str:
 
 def _is_countable(blueprint: Blueprint, metric: str) -> bool:
     """Tell whether a lead can count for a metric once at most."""
+    if metric in unknown_means(blueprint.scenario):
+        return False
     if metric in ("leads", "deals"):
         return True
     stages = blueprint.scenario.stages

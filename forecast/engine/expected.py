@@ -12,7 +12,7 @@ uncertain assumptions they are:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.kernel.flow import Means, expect, new_flow
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.limits import known_means
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -46,7 +47,16 @@ class Expectation:
 
 
 def expectation(blueprint: Blueprint, draws: Draws, runs: int) -> Expectation:
-    """Find the closed-form means of a blueprint; ``runs`` are averaged where nothing else can."""
+    """Find the closed-form means of a blueprint; ``runs`` are averaged where nothing else can.
+
+    Where no closed form is known they are nan.
+    """
+    found = _without_limits(blueprint, draws, runs)
+    return replace(found, means=known_means(blueprint.scenario, found.means))
+
+
+def _without_limits(blueprint: Blueprint, draws: Draws, runs: int) -> Expectation:
+    """Find the means as they are if every item is taken up at once."""
     if not draws.names:
         return Expectation(flow_at(blueprint, draws.means(), 1), "closed form")
     curved = _curved_by_channel(blueprint, draws)
@@ -115,6 +125,7 @@ def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
         np.zeros((*lead, segments, products)),
         np.zeros((*lead, segments, products)),
         np.zeros(lead),
+        np.zeros((*lead, stages)),
         np.zeros((*lead, stages)),
     )
     expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.arrivals import fixed_counts
+from forecast.engine.desks import limited_stages, make_desk
 from forecast.engine.kernel.shapes import Keys, Plan, Steps
 from forecast.engine.kernel.sums import Sizes
 from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
-from forecast.scenario.model import Scenario
+from forecast.scenario.model import Group, Scenario
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.clock.of,
         maker.lag_of,
+        make_desk(layout),
     )
     no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)
     return Blueprint(layout, maker, plan, make_sizes(layout, no_deals))
@@ -70,12 +72,13 @@ def make_keys(layout: Layout, seed: int) -> Keys:
     """The keys of a layout's variables, each from the name of what it is for."""
     scenario = layout.scenario
     channels, segments, groups = scenario.channels, scenario.segments, scenario.groups
+    limited = [scenario.stages[j] for j in limited_stages(scenario)]
 
     def grid(names: Iterable[tuple[str, ...]], *shape: int) -> NDArray[np.uint64]:
         return stream_keys(seed, names).reshape(shape)
 
     def by_way(what: str) -> NDArray[np.uint64]:
-        names = [(what, *g, *_way_name(layout, w)) for g in groups for w in layout.ways]
+        names = [_way_key(layout, what, g, w) for g in groups for w in layout.ways]
         return grid(names, len(groups), len(layout.ways))
 
     def by_variant(what: str) -> NDArray[np.uint64]:
@@ -92,11 +95,16 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         by_variant("size"),
         by_variant("outcome"),
         grid([("ending", *g) for g in groups], len(groups)),
+        grid([("giving up", *g, j) for g in groups for j in limited], len(groups), len(limited)),
+        grid([("turn", j) for j in limited], len(limited)),
     )
 
 
-def _way_name(layout: Layout, way: Way) -> tuple[str, ...]:
-    return layout.targets[way.source], layout.targets[way.target], str(way.version)
+def _way_key(layout: Layout, what: str, group: Group, way: Way) -> tuple[str, ...]:
+    source = layout.targets[way.source]
+    if way.unworked:
+        return "unworked" if what == "conversion" else f"unworked {what}", *group, source
+    return what, *group, source, layout.targets[way.target], str(way.version)
 
 
 def _variant_name(layout: Layout, variant: Variant) -> tuple[str, ...]:

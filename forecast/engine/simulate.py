@@ -18,7 +18,8 @@ from forecast.engine.expected import flow_at
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
-from forecast.engine.kernel.sweep import new_state, sweep
+from forecast.engine.kernel.state import new_state
+from forecast.engine.kernel.sweep import sweep
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.sizes import make_sizes

@@ -21,6 +21,7 @@ from forecast.engine.arrivals import (
 )
 from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.closing import Clock, make_clock
+from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
@@ -81,6 +82,9 @@ class TableMaker:
             self._once("scale", self._scale, values),
             self._once("fixed cost", self._fixed_cost, values),
             self._once("lead cost", self._lead_cost, values),
+            self._once("slots", lambda known: slots(self.layout, known), values),
+            self._once("give up", lambda known: give_up(self.layout, known), values),
+            self._once("worked cost", lambda known: worked_cost(self.layout, known), values),
             **self._once("lags", self._lag_tables, values),
         )
 
@@ -149,7 +153,7 @@ class TableMaker:
         out = np.empty((columns.shape[1], *shape))
         work = np.empty((len(journeys.kind) + SPARE_ROWS + out.shape[3], min(len(out), LANES)))
         fill_takes(columns, journeys, work, out)
-        return out
+        return with_unworked(self.layout, values, out)
 
     @cached_property
     def _journeys(self) -> tuple[_Numbers, Journeys]:
@@ -326,7 +330,7 @@ def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
     for v, version in enumerate(scenario.versions):
         for g, group in enumerate(scenario.groups):
             for e, one in enumerate(layout.ways):
-                if v in one.versions.get(group, ()):
+                if v in one.versions.get(group, ()) and not one.unworked:
                     pair = layout.targets[one.source], layout.targets[one.target]
                     way[v, g, e] = known[id(version.journeys[group])][pair]
     kind, number, over = (np.array(column) for column in zip(*rows, strict=True))

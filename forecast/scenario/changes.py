@@ -15,7 +15,7 @@ from forecast.scenario.nodes import Items, Node, Place, Table, Text
 from forecast.scenario.overrides import CHANGING, SECTIONS
 from forecast.scenario.paths import overlay, written
 
-NAMING = ("channels", "segments", "journey", "products", "qualification")
+NAMING = ("channels", "segments", "journey", "products", "qualification", "capacity")
 STANDING = "a path of what stands in the file"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecast.scenario.calendar import Calendar
+from forecast.scenario.capacity_checks import check_capacity, check_priorities, check_worked
 from forecast.scenario.errors import did_you_mean, listed, shown
 from forecast.scenario.facts import (
     RARE,
@@ -57,6 +58,7 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
         done.add(id(journey))
     check_graph(document, version, _entries(version, scenario), door)
     check_qualification(document, version, scenario, door)
+    check_capacity(document, version, scenario, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -69,6 +71,7 @@ def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     check_responses(document, scenario, door)
     known = uncertain_numbers(scenario)
     _check_correlations(document, scenario, known, door)
+    check_priorities(document, scenario, door)
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
@@ -120,6 +123,7 @@ def _check_channel(
     document: Table, name: str, channel: Channel, scenario: Scenario, door: Door
 ) -> None:
     node = table_at(document, "channels", name)
+    check_worked(node, channel, scenario, door)
     leads = channel.leads
     for key in ("dispersion", "seasonality", "growth"):
         if leads.fixed and key in node:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast.scenario import quantities
+from forecast.scenario.capacities import CAPACITIES, WORKED
 from forecast.scenario.closing import CLOSING
 from forecast.scenario.figures import Figure, RateForm, Spread
 from forecast.scenario.forms import (
@@ -64,6 +65,7 @@ COST = Record(
     {
         "fixed": Key(SpendForm(), "spend per time", Planned((0.0,), "month")),
         "per_lead": Key(Figure("a cost", example="35"), "spend for each lead", 0.0),
+        "worked": Key(WORKED, "spend for each item that is worked, by stage", {}),
     },
     Cost,
 )
@@ -110,7 +112,9 @@ CHANNEL = Record(
         ),
         "seasonality": Key(SeasonalityForm(), "factors of calendar months, 1 where unnamed", {}),
         "growth": Key(
-            RateForm("growth", -0.99, 10.0), "compound growth from the start", Rate(0.0, "month")
+            RateForm("growth", -0.99, 10.0, "2% per quarter"),
+            "compound growth from the start",
+            Rate(0.0, "month"),
         ),
         "cost": Key(COST, "what the channel costs", Cost()),
         "enters": Key(
@@ -342,6 +346,7 @@ SECTIONS: dict[str, Key] = {
     ),
     "products": Key(PRODUCTS, "what a won deal bought"),
     "qualification": Key(QUALIFICATION, "thresholds on the quality of leads, by stage", {}),
+    "capacity": Key(CAPACITIES, "how many items of a stage are worked", {}),
 }
 
 

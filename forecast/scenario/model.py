@@ -62,11 +62,16 @@ class Planned:
 
     def figure(self, unit: int) -> Number:
         """Give the figure of the unit counted from the start."""
-        if unit < len(self.figures):
-            return self.figures[unit]
-        if self.then == "repeat":
-            return self.figures[unit % len(self.figures)]
-        return 0.0 if self.then == "zero" else self.figures[-1]
+        return figure_of(self.figures, self.then, unit)
+
+
+def figure_of(figures: tuple[Number, ...], then: str | None, unit: int) -> Number:
+    """Give the figure of a unit from a list that goes on as ``then`` says."""
+    if unit < len(figures):
+        return figures[unit]
+    if then == "repeat":
+        return figures[unit % len(figures)]
+    return 0.0 if then == "zero" else figures[-1]
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,11 @@ class Arrivals(Planned):
 
 @dataclass(frozen=True)
 class Cost:
-    """Spend of a channel: so much per time, and so much a lead."""
+    """Spend of a channel: so much per time, a lead, and an item that is worked at a stage."""
 
     fixed: Planned = Planned((0.0,), "month")
     per_lead: Number = 0.0
+    worked: Mapping[str, Number] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,55 @@ class Closing:
     month_of_quarter: tuple[Number, Number, Number]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """One figure for each period, continued as ``then`` says."""
+
+    figures: tuple[Number, ...]
+    then: str | None
+
+    def figure(self, period: int) -> Number:
+        """Give the figure of a period."""
+        return figure_of(self.figures, self.then, period)
+
+
+@dataclass(frozen=True)
+class Hire:
+    """So many who start, or leave where they are fewer than 0, on a day."""
+
+    since: dt.date
+    count: Number
+
+
+@dataclass(frozen=True)
+class Reps:
+    """Those who work items: what each takes up, how many there are, who comes and who goes."""
+
+    each: Rate
+    now: Number
+    hires: tuple[Hire, ...] = ()
+    ramp: tuple[Number, ...] = (1.0,)  # by month since they started; the last one goes on
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many items of a stage are worked, and what becomes of the others.
+
+    With neither ``per_period`` nor ``reps`` nothing limits a stage but ``follow_up``.
+    """
+
+    per_period: Plan | None = None
+    reps: Reps | None = None
+    give_up: Rate = Rate(0.0, "month")  # the share of those waiting
+    follow_up: Number = 1.0
+    priority: tuple[str, ...] = ()  # channels served before the others
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether items may have to wait."""
+        return self.per_period is not None or self.reps is not None
+
+
 Journey = Mapping[str, Stage]
 Group = tuple[str, str]  # channel, segment
 
@@ -175,6 +230,7 @@ class Assumptions:
     market: Number
     closing: Closing | None = None  # the same in all versions
     qualification: Mapping[str, Qualification] = field(default_factory=dict)  # by stage
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)

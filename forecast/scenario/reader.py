@@ -164,6 +164,7 @@ class _Reading:
             market=self._section(document, "market"),
             closing=self.values["closing"],
             qualification=of,
+            capacity=self._section(document, "capacity"),
         )
 
     def _once(self, at: tuple[object, ...], make: Callable[..., Any], *given: Any) -> Any:

@@ -27,6 +27,7 @@ class Means(NamedTuple):
     bookings: Floats  # (r, q, c, s, p)
     spend: Floats  # (r, q, c)
     open: Floats  # (r, q, c, j)
+    unworked: Floats  # (r, q, c, j)
 
 
 class Flow(NamedTuple):
@@ -352,6 +353,27 @@ def add_costs(
             means.spend[row, plan.quarter_of[t], c] += fixed + each * flow.left[i]
 
 
+@jit()
+def add_worked(
+    plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int], means: Means
+) -> None:
+    """Add the items of a group that are not followed up in a span, and what the others cost.
+
+    at: (row, lane, c, b).
+    """
+    row, i, c, b = at
+    q, phase = plan.quarter_of[plan.spans.start[b]], plan.phase_of[plan.spans.start[b]]
+    for j in range(len(flow.waiting)):
+        items = flow.entered[b, j, i]
+        if plan.desk.unworked[j] == 1:
+            aside = flow.ending[plan.first_way[j], b, i]
+            means.unworked[row, q, c, j] += aside
+            items -= aside
+        if tables.worked_cost.shape[3] > 0:
+            each = tables.worked_cost[row_of(len(tables.worked_cost), row), phase, c, j]
+            means.spend[row, q, c] += each * items
+
+
 @jit(merge=True)
 def add_group(
     plan: Plan,
@@ -376,6 +398,7 @@ def add_group(
             if is_last:
                 for j in range(stages):
                     means.open[row, q, c, j] += flow.open[b, j, i]
+            add_worked(plan, tables, flow, (row, i, c, b), means)
             left = flow.entered[b, stages, i]
             for v in range(len(plan.product_of)):
                 n = left * tables.mix[row_of(len(tables.mix), row), plan.phase_of[t], g, v]

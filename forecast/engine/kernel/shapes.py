@@ -1,6 +1,7 @@
 """The arrays a kernel works on. Axes: r run, t period, q quarter, c channel, s segment, g = (c, s)
 group, j stage (then won, lost), e way (a transition with one lag), v variant (a product with one
-size), f phase. A table whose values are the same in all runs has one row."""
+size), f phase, k stage that takes up only so many. A table whose values are the same in all runs
+has one row."""
 
 from typing import NamedTuple
 
@@ -19,6 +20,16 @@ class Steps(NamedTuple):
     of: Counts  # (t,)
 
 
+class Desk(NamedTuple):
+    """Which items are worked at the stages."""
+
+    place: Counts  # (j,) which of the limited stages it is, or -1
+    stages: Counts  # (k,) the limited stages
+    level: Counts  # (k, g) when a group is served: those of level 0 first
+    unworked: Counts  # (j,) 1 where the first way is that of items that are not followed up, else 0
+    kept: int  # 1 where it is counted what was worked
+
+
 class Plan(NamedTuple):
     """What is the same in every run."""
 
@@ -34,6 +45,7 @@ class Plan(NamedTuple):
     product_of: Counts  # (v,)
     lag_phase_of: Counts  # (t,) a phase of its own for lags
     lag_of: Counts  # (lag phase, g, e) which lag
+    desk: Desk
 
 
 class Keys(NamedTuple):
@@ -48,6 +60,8 @@ class Keys(NamedTuple):
     size: Bits  # (g, v)
     outcome: Bits  # (g, v) deals drawn at once, without their journey
     ending: Bits  # (g,) the same of leads that come for certain
+    giving_up: Bits  # (g, k)
+    turn: Bits  # (k,)
 
 
 class Tables(NamedTuple):
@@ -62,6 +76,11 @@ class Tables(NamedTuple):
     scale: Floats  # (r, g, v) factor on sizes
     fixed_cost: Floats  # (r, c, t)
     lead_cost: Floats  # (r, c, t)
+    slots: Counts  # (r, k, t) items that can be taken up
+    give_up: Floats  # (r, f, k) of those that wait at a period's end
+    worked_cost: (
+        Floats  # (r, f, c, j) for an item that is taken up; (r, f, c, 0) where there is none
+    )
     lag_first: Counts  # (lag,) its first row among the lag rows
     lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
     lag_cells: Counts  # (row,) cells in use
