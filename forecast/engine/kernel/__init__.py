@@ -77,7 +77,7 @@ def jit(
     return compiled
 
 
-def _refuse(*given: object, **named: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise TypeError("only kernel functions with entry=True can be called from Python")
 
 
