@@ -69,9 +69,16 @@ def jit(
             return resolve(tuple(plain(of) for of in given), by_name)
 
         wrapped.get_call_template = without_constants
+        if not entry:  # no wrapper for Python: a call from there would crash the process
+            wrapped._insert = lambda *_: None
+            wrapped._compile_for_args = _refuse
         return cast(_Function, wrapped)
 
     return compiled
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise TypeError("only kernel functions with entry=True can be called from Python")
 
 
 _without_constant: Any = types.unliteral
