@@ -14,6 +14,7 @@ from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
+from forecast.engine.uses import REFERRAL, uses
 from forecast.scenario.model import Scenario
 
 
@@ -50,15 +51,21 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.lag_of,
         make_sizes(layout, np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)),
+        maker.customers.plan(),
     )
     return Blueprint(layout, maker, plan)
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
-    """Divide the horizon into periods, and into spans of one quarter and phase."""
+    """Divide the horizon into periods, and into spans of one quarter and phase.
+
+    Where customers bring leads it matters in which period they are won: spans are periods then.
+    """
     periods = np.arange(scenario.calendar.periods + 1)
     parts = np.stack([np.array(scenario.calendar.quarter_of), layout.phase_of])
     fresh = np.any(np.diff(parts, axis=1) != 0, axis=0)
+    if REFERRAL in uses(scenario):
+        fresh[:] = True
     starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
     of = np.concatenate([[0], np.cumsum(fresh)])
     return Steps(periods, periods[:-1].copy()), Steps(starts.astype(np.int64), of.astype(np.int64))
@@ -100,6 +107,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         by_variant("size"),
         by_variant("outcome"),
         grid([("ending", *g) for g in groups], len(groups)),
+        grid([("referral", c) for c in channels], len(channels)),
     )
 
 

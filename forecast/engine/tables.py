@@ -19,6 +19,7 @@ from forecast.engine.arrivals import (
     stack_rows,
 )
 from forecast.engine.assumptions import Floats, Rows, Values
+from forecast.engine.customers import Customers
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
@@ -50,6 +51,7 @@ class TableMaker:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.lags, self.lag_of = _distinct_lags(layout)
+        self.customers = Customers(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -66,6 +68,8 @@ class TableMaker:
             self._once("fixed cost", self._fixed_cost, values),
             self._once("lead cost", self._lead_cost, values),
             **self._once("lags", self._lag_tables, values),
+            brought=self._once("brought", self.customers.brought, values),
+            existing=self._once("existing", self.customers.existing, values),
         )
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:

@@ -15,7 +15,8 @@ JOINED = frozenset({CAPACITY, REFERRAL, WORKED})  # these tie leads together, or
 def uses(scenario: Scenario) -> frozenset[str]:
     """Tell which of these parts a scenario uses."""
     found: set[str] = set()
-    del scenario
+    if scenario.referred is not None:
+        found.add(REFERRAL)
     return frozenset(found)
 
 

@@ -32,6 +32,7 @@ from forecast.scenario.model import (
     centre,
 )
 from forecast.scenario.nodes import Items, Place, Table, Text
+from forecast.scenario.referral import check_loop, check_referral
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
 MOST_LEADS_PER_PERIOD = 1e12
@@ -54,6 +55,7 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
                 _check_stage(document, group, stage, body, door)
         done.add(id(journey))
     check_graph(document, version, _entries(version, scenario), door)
+    check_referral(document, version, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -68,6 +70,8 @@ def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
+    if not door.faults:
+        check_loop(document, scenario, door)
 
 
 def check_size(document: Table, calendar: Calendar, door: Door) -> None:

@@ -25,6 +25,7 @@ from forecast.scenario.forms import (
 from forecast.scenario.leads import LeadsForm, SeasonalityForm
 from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.referral import REFERRAL
 from forecast.scenario.stages import JOURNEY
 
 
@@ -336,6 +337,7 @@ SECTIONS: dict[str, Key] = {
         example="{lead: {won: {conversion: 5%}}}",
     ),
     "products": Key(PRODUCTS, "what a won deal bought"),
+    "referral": Key(REFERRAL, "leads that customers bring"),
 }
 
 

@@ -12,7 +12,7 @@ from forecast.scenario.model import EVERYTHING, Product, Variable
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.paths import merge
 
-CHANGING = ("channels", "segments", "journey", "products", "market")
+CHANGING = ("channels", "segments", "journey", "products", "market", "referral")
 SECTIONS = {key: FILE.keys[key] for key in CHANGING}
 SHARES = ("conversion", "share_of_rest")
 ATOMIC = frozenset({*SHARES, "lag", "mix", "size", "dirichlet"})

@@ -148,6 +148,7 @@ class _Reading:
             journeys=self._by_group(document, "journey", channels, segments),
             products=self._by_group(document, "products", channels, segments),
             market=self._section(document, "market"),
+            referral=self._section(document, "referral"),
         )
 
     def _section(self, document: Table, key: str) -> Any:

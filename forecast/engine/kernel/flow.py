@@ -12,7 +12,14 @@ import numpy as np
 
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES
-from forecast.engine.kernel.leads import expect_leads, share_of
+from forecast.engine.kernel.leads import share_of
+from forecast.engine.kernel.referral import (
+    all_leads,
+    copy_customers,
+    expect_customers,
+    new_customers,
+    to_bring,
+)
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Floats
 from forecast.engine.kernel.shapes import Plan, Tables
@@ -43,6 +50,9 @@ class Flow(NamedTuple):
     matrix: Floats  # (j, j + 1)
     left: Floats  # (lane,)
     taken: Floats  # (lane,)
+    brought: Floats  # (t, lane) leads that customers bring; these three empty where they do not
+    customers: Floats  # (class, t, lane) won in a period
+    others: Floats  # (class, t, lane) of them by channels whose leads customers do not bring
 
 
 def new_flow(plan: Plan, keeps_open: bool) -> Flow:
@@ -60,6 +70,9 @@ def new_flow(plan: Plan, keeps_open: bool) -> Flow:
         np.zeros((stages, LANES)),
         np.zeros((stages, stages + 1)),
         *(np.zeros(LANES) for _ in range(2)),
+        np.zeros((periods if plan.referral.channel >= 0 else 0, LANES)),
+        new_customers(plan),
+        new_customers(plan),
     )
 
 
@@ -280,18 +293,60 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
     rows, _, channels, segments = means.leads.shape
     for first in range(0, rows, LANES):
         lanes = min(LANES, rows - first)
-        for c in range(channels):
+        flow.customers[:] = 0.0
+        for turn in range(channels):
+            # The channel whose leads customers bring is the last: it needs what the others won.
+            c = turn
+            if plan.referral.channel >= 0:
+                c = (plan.referral.channel + 1 + turn) % channels
+            if c == plan.referral.channel:
+                close_loop(plan, tables, (first, lanes, segments), flow)
             add_costs(plan, tables, (first, lanes, c), flow, means)
             for s in range(segments):
-                here = Rows(first, lanes, c * segments + s)
+                follow_group(plan, tables, (first, lanes, c, s, c * segments + s), flow)
                 for t in range(len(plan.quarter_of)):
-                    leads = flow.arrivals[t]
-                    expect_leads(plan, tables, (first, lanes, c, t), flow.taken, leads)
-                    share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
                     for i in range(lanes):
-                        means.leads[first + i, plan.quarter_of[t], c, s] += leads[i]
-                follow(plan, tables, here, plan.entry[c], 0, flow)
+                        means.leads[first + i, plan.quarter_of[t], c, s] += flow.arrivals[t, i]
                 add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
+
+
+@jit()
+def follow_group(plan: Plan, tables: Tables, at: tuple[int, ...], flow: Flow) -> None:
+    """Follow a group's leads, brought ones too, and count customers; at: (row, lanes, c, s, g)."""
+    first, lanes, c, s, g = at
+    for t in range(len(plan.quarter_of)):
+        leads = flow.arrivals[t]
+        all_leads(plan, tables, (first, lanes, c, t), flow.brought, flow.taken, leads)
+        share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
+    follow(plan, tables, Rows(first, lanes, g), plan.entry[c], 0, flow)
+    won = flow.entered[:, len(flow.waiting), :lanes]
+    expect_customers(plan, tables, (first, g), won, flow.left[:lanes], flow.customers)
+
+
+@jit()
+def close_loop(plan: Plan, tables: Tables, at: tuple[int, int, int], flow: Flow) -> None:
+    """Find the leads that customers bring, those whom such leads become too.
+
+    at: (row, lanes, segments). One round adds one generation: after n of them the first n periods
+    are exact, since a customer brings nothing in the period of the win.
+    """
+    first, lanes, segments = at
+    c = plan.referral.channel
+    copy_customers(flow.customers, flow.others)
+    flow.brought[:] = 0.0
+    brought = flow.left[:lanes]
+    for _ in range(len(plan.quarter_of) + 1):
+        moved = False
+        for t in range(len(plan.quarter_of)):
+            to_bring(tables, (first, t), flow.customers, brought)
+            for i in range(lanes):
+                moved |= brought[i] - flow.brought[t, i] > 1e-15 * brought[i]
+                flow.brought[t, i] = brought[i]
+        copy_customers(flow.others, flow.customers)
+        if not moved:
+            return
+        for s in range(segments):
+            follow_group(plan, tables, (first, lanes, c, s, c * segments + s), flow)
 
 
 @jit(merge=True)
@@ -301,7 +356,7 @@ def add_costs(
     """Add what a channel is expected to cost; at: (row, lanes, c)."""
     first, lanes, c = at
     for t in range(len(plan.quarter_of)):
-        expect_leads(plan, tables, (first, lanes, c, t), flow.taken, flow.left)
+        all_leads(plan, tables, (first, lanes, c, t), flow.brought, flow.taken, flow.left)
         for i in range(lanes):
             row = first + i
             fixed = tables.fixed_cost[row_of(len(tables.fixed_cost), row), c, t]

@@ -20,6 +20,13 @@ class Steps(NamedTuple):
     of: Counts  # (t,)
 
 
+class Referral(NamedTuple):
+    """Whose leads customers bring, and how customers differ in what they bring."""
+
+    channel: int  # -1: customers bring none
+    class_of: Counts  # (f, g, v) class of the customers won in a phase
+
+
 class Plan(NamedTuple):
     """What is the same in every run."""
 
@@ -36,6 +43,7 @@ class Plan(NamedTuple):
     product_of: Counts  # (v,)
     lag_of: Counts  # (f, g, e) which lag
     sizes: Sizes
+    referral: Referral
 
 
 class Keys(NamedTuple):
@@ -50,6 +58,7 @@ class Keys(NamedTuple):
     size: Bits  # (g, v)
     outcome: Bits  # (g, v) deals drawn at once, without their journey
     ending: Bits  # (g,) the same of leads that come for certain
+    referral: Bits  # (c,) leads that customers bring
 
 
 class Tables(NamedTuple):
@@ -72,6 +81,8 @@ class Tables(NamedTuple):
     lag_last: Counts  # (row,) the last cell that counts in the choice of a method
     lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
+    brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
+    existing: Floats  # (r, t) leads that the customers at as_of bring
 
 
 class Futures(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
 from forecast.engine.kernel.leads import disperse, random_leads
+from forecast.engine.kernel.referral import add_customers, draw_brought, new_customers
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
@@ -40,6 +41,7 @@ class State(NamedTuple):
     taken: Counts  # (lane,)
     spread: Spread
     tally: Tally
+    customers: Floats  # (class, t, lane) won in a period; empty where they bring no leads
 
 
 class At(NamedTuple):
@@ -97,6 +99,7 @@ def new_state(plan: Plan, keys: Keys) -> State:
         taken,
         new_spread(),
         tally,
+        new_customers(plan),
     )
 
 
@@ -117,6 +120,7 @@ def block(
     state.due[:] = 0
     state.ending[:] = 0
     state.open[:] = 0
+    state.customers[:] = 0.0
     for t in range(periods):
         for c in range(channels):
             arrive(plan, keys, tables, state, At(row, run, lanes, t, c, 0, 0))
@@ -164,6 +168,12 @@ def arrive(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None
     disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
     coming = state.coming[: at.lanes]
     poissons(mean, (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
+    if c == plan.referral.channel:
+        brought, address = state.taken[: at.lanes], (keys.referral[c], at.run, t, 0)
+        space = mean, state.spread.work
+        draw_brought(tables, at.row, state.customers, address, space, brought)
+        for i in range(at.lanes):
+            coming[i] += brought[i]
     for i in range(at.lanes):
         row = at.row + i
         coming[i] += plan.fixed[c, t]
@@ -307,3 +317,4 @@ def finish(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, cells: 
         for i in range(lanes):
             left[i] -= taken[i]
             sold[i] = taken[i]
+        add_customers(plan, (t, g, v), taken, state.customers)
