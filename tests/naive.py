@@ -15,7 +15,16 @@ from random import Random
 import numpy as np
 
 from forecast.scenario.families import Family, Periods
-from forecast.scenario.model import Number, Rate, Scenario, Stage, Transition, Uncertain, Variable
+from forecast.scenario.model import (
+    Number,
+    Rate,
+    Referral,
+    Scenario,
+    Stage,
+    Transition,
+    Uncertain,
+    Variable,
+)
 from forecast.scenario.uncertain import uncertain_numbers
 
 MONTH_DAYS = 365.25 / 12
@@ -180,6 +189,7 @@ class _Run:
     def __init__(self, world: Naive, rng: Random) -> None:
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
+        self.brought: list[int] = []  # when the leads come that customers bring
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -194,6 +204,11 @@ class _Run:
                 for _ in range(count):
                     self._live(channel, self._segment(period), period)
             self._pay_fixed(c, channel)
+        self._recommend_as_existing()
+        while self.brought:
+            period, channel = self.brought.pop(), self.scenario.referred
+            self._pay(channel, period, 1)
+            self._live(channel, self._segment(period), period)
         return self.record
 
     # --- assumptions --------------------------------------------------------------------------
@@ -320,6 +335,7 @@ class _Run:
             self.record.entered[self.world.quarter_of[period], channel, segment, stage] += 1
             if stage == "won":
                 self._book(channel, segment, period)
+                self._recommend(period)
             if stage in ("won", "lost"):
                 return
             version = self._version(period)
@@ -337,8 +353,8 @@ class _Run:
                 return
             stage, period = target, later
 
-    def _delay(self, way: Transition, period: int) -> int:
-        """Whole periods that a way takes."""
+    def _delay(self, way: Transition | Referral, period: int) -> int:
+        """Whole periods that a way takes, or a lead that a customer brings."""
         if isinstance(way.lag, Periods):
             return int(pick(dict(way.lag.chances), self.rng) or 0)
         days = self._vary(way.lag)
@@ -348,6 +364,41 @@ class _Run:
 
     def _vary(self, variable: Variable) -> float:
         return self.world.draw(variable.family, self.rng) * self.factor(variable.about)
+
+    def _recommend(self, won: int) -> None:
+        """Let a customer have ideas in each period after the win, as long as he has any."""
+        for v, weight in self.world.weights[won].items():
+            referral = self.scenario.versions[v].referral
+            if referral is None:
+                return
+            left = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+            for period in range(won + 1, self.world.periods):
+                self._bring(referral, weight * min(1.0, left), period)
+                left -= 1.0
+                if left <= 0.0:
+                    break
+
+    def _recommend_as_existing(self) -> None:
+        """Let the customers who are there at the start have ideas from then on."""
+        referral = self.scenario.versions[0].referral
+        if referral is None:
+            return
+        begin, end = 0.0, 1.0 - self.scenario.calendar.first_offset
+        stop = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+        for period in range(self.world.periods):
+            time = max(0.0, min(end, stop) - begin)
+            self._bring(referral, self.value(referral.existing) * time, period)
+            begin, end = end, end + 1.0
+
+    def _bring(self, referral, time: float, period: int) -> None:
+        """Turn the ideas of so many customers' periods into leads."""
+        unit = referral.leads.per
+        days = UNIT_DAYS[unit] if unit in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[unit]
+        rate = self.value(referral.leads.amount) / days * UNIT_DAYS[self.scenario.calendar.unit]
+        for _ in range(poisson(rate * time, self.rng)):
+            later = period + self._delay(referral, period)
+            if later < self.world.periods:
+                self.brought.append(later)
 
     def _chances(self, version: int, channel: str, segment: str, stage: str) -> dict[str, float]:
         """Give the chances of the ways out of a stage; what is left out is lost at once."""

@@ -15,6 +15,7 @@ from forecast.analysis.journeys import (
     describe_number,
     win_rate_and_days,
 )
+from forecast.analysis.referral import describe_referral, leads_with_brought
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
@@ -60,12 +61,15 @@ def describe_scenario(scenario: Scenario) -> Document:
             for c in scenario.correlations
         ],
         "changes": journey["changes"],
+        "referral": describe_referral(scenario),
         "goals": [_goal(goal) for goal in scenario.goals],
     }
 
 
 def _leads(scenario: Scenario) -> dict[str, list[float]]:
-    """Leads to expect by channel and quarter."""
+    """Leads to expect by channel and quarter; with those that customers bring."""
+    if scenario.referred is not None:
+        return leads_with_brought(scenario)
     layout = lay_out(scenario)
     means = Draws(scenario, 0).means()
     quarter_of = np.array(scenario.calendar.quarter_of)

@@ -30,7 +30,8 @@ class Customers:
 
     def __init__(self, layout: Layout) -> None:
         scenario = layout.scenario
-        self._channel = -1 if scenario.referred is None else scenario.channels.index(scenario.referred)
+        name = scenario.referred
+        self._channel = -1 if name is None else scenario.channels.index(name)
         self._calendar = scenario.calendar
         all_versions = [version.referral for version in scenario.versions]
         self._referrals = [r for r in dict.fromkeys(all_versions) if r is not None]
@@ -44,7 +45,7 @@ class Customers:
         self._mixes = list(dict.fromkeys(mixes))  # (class) shares of the referrals
         of = np.array([self._mixes.index(mix) for mix in mixes], dtype=np.int64)
         shape = len(of), len(scenario.groups), len(layout.variants)
-        self._class_of = np.ascontiguousarray(np.broadcast_to(of[:, None, None], shape))
+        self._class_of = np.broadcast_to(of[:, None, None], shape).copy()  # not read-only
 
     def plan(self) -> PlanReferral:
         """Lay out whose leads customers bring, and which customers are of which class."""

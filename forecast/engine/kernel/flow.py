@@ -15,10 +15,10 @@ from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.leads import share_of
 from forecast.engine.kernel.referral import (
     all_leads,
+    bring,
     copy_customers,
     expect_customers,
     new_customers,
-    to_bring,
 )
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Floats
@@ -290,63 +290,57 @@ def close(plan: Plan, span: int, lanes: int, flow: Flow) -> None:
 @jit(entry=True)
 def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Means) -> None:
     """Add the expected counts of every row to ``means`` (zeroed); size_mean is (g, v)."""
-    rows, _, channels, segments = means.leads.shape
+    rows, _, channels, _ = means.leads.shape
     for first in range(0, rows, LANES):
         lanes = min(LANES, rows - first)
         flow.customers[:] = 0.0
         for turn in range(channels):
             # The channel whose leads customers bring is the last: it needs what the others won.
-            c = turn
-            if plan.referral.channel >= 0:
-                c = (plan.referral.channel + 1 + turn) % channels
-            if c == plan.referral.channel:
-                close_loop(plan, tables, (first, lanes, segments), flow)
+            c = (plan.referral.channel + 1 + turn) % channels
+            expect_channel(plan, tables, size_mean, flow, means, (first, lanes, c))
             add_costs(plan, tables, (first, lanes, c), flow, means)
-            for s in range(segments):
-                follow_group(plan, tables, (first, lanes, c, s, c * segments + s), flow)
-                for t in range(len(plan.quarter_of)):
-                    for i in range(lanes):
-                        means.leads[first + i, plan.quarter_of[t], c, s] += flow.arrivals[t, i]
-                add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
 
 
-@jit()
-def follow_group(plan: Plan, tables: Tables, at: tuple[int, ...], flow: Flow) -> None:
-    """Follow a group's leads, brought ones too, and count customers; at: (row, lanes, c, s, g)."""
-    first, lanes, c, s, g = at
-    for t in range(len(plan.quarter_of)):
-        leads = flow.arrivals[t]
-        all_leads(plan, tables, (first, lanes, c, t), flow.brought, flow.taken, leads)
-        share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
-    follow(plan, tables, Rows(first, lanes, g), plan.entry[c], 0, flow)
-    won = flow.entered[:, len(flow.waiting), :lanes]
-    expect_customers(plan, tables, (first, g), won, flow.left[:lanes], flow.customers)
+@jit(merge=True)
+def expect_channel(
+    plan: Plan,
+    tables: Tables,
+    size_mean: Floats,
+    flow: Flow,
+    means: Means,
+    at: tuple[int, int, int],
+) -> None:
+    """Add what comes of a channel's leads; at: (row, lanes, c).
 
-
-@jit()
-def close_loop(plan: Plan, tables: Tables, at: tuple[int, int, int], flow: Flow) -> None:
-    """Find the leads that customers bring, those whom such leads become too.
-
-    at: (row, lanes, segments). One round adds one generation: after n of them the first n periods
-    are exact, since a customer brings nothing in the period of the win.
+    Leads that customers bring are found generation by generation: after n rounds the first n
+    periods are exact, since a customer brings nothing in the period of the win.
     """
-    first, lanes, segments = at
-    c = plan.referral.channel
-    copy_customers(flow.customers, flow.others)
-    flow.brought[:] = 0.0
-    brought = flow.left[:lanes]
-    for _ in range(len(plan.quarter_of) + 1):
-        moved = False
-        for t in range(len(plan.quarter_of)):
-            to_bring(tables, (first, t), flow.customers, brought)
-            for i in range(lanes):
-                moved |= brought[i] - flow.brought[t, i] > 1e-15 * brought[i]
-                flow.brought[t, i] = brought[i]
-        copy_customers(flow.others, flow.customers)
-        if not moved:
-            return
+    first, lanes, c = at
+    segments, periods = means.leads.shape[3], len(plan.quarter_of)
+    loops = c == plan.referral.channel
+    if loops:
+        copy_customers(flow.customers, flow.others)
+        flow.brought[:] = 0.0
+    settled = 0 if loops else periods  # the periods whose leads are known
+    last = False
+    while not last:
+        last = settled >= periods
+        if loops:
+            copy_customers(flow.others, flow.customers)
         for s in range(segments):
-            follow_group(plan, tables, (first, lanes, c, s, c * segments + s), flow)
+            g = c * segments + s
+            for t in range(periods):
+                leads = flow.arrivals[t]
+                all_leads(plan, tables, (first, lanes, c, t), flow.brought, flow.taken, leads)
+                share_of(tables, plan.phase_of[t], s, first, lanes, flow.taken, leads)
+            follow(plan, tables, Rows(first, lanes, g), plan.entry[c], 0, flow)
+            won = flow.entered[:, len(flow.waiting), :lanes]
+            expect_customers(plan, tables, (first, g), won, flow.left[:lanes], flow.customers)
+            if last:
+                add_group(plan, tables, size_mean, flow, (first, lanes, c, s), means)
+        if not last:
+            moved = bring(tables, first, flow.customers, flow.left[:lanes], flow.brought)
+            settled = settled + 1 if moved else periods
 
 
 @jit(merge=True)
@@ -377,6 +371,9 @@ def add_group(
     first, lanes, c, s = at
     g = c * means.leads.shape[3] + s
     stages = len(flow.waiting)
+    for t in range(len(plan.quarter_of)):
+        for i in range(lanes):
+            means.leads[first + i, plan.quarter_of[t], c, s] += flow.arrivals[t, i]
     for b in range(len(flow.entered)):
         t = plan.spans.start[b]
         q = plan.quarter_of[t]

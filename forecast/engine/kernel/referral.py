@@ -6,7 +6,7 @@ So the leads of a period depend on earlier periods only, and no loop is without 
 import numpy as np
 
 from forecast.engine.kernel import jit
-from forecast.engine.kernel.lanes import LANES, Address, Work, poissons
+from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.leads import expect_leads
 from forecast.engine.kernel.rows import row_of
 from forecast.engine.kernel.samplers import Counts, Floats
@@ -20,7 +20,7 @@ def new_customers(plan: Plan) -> Floats:
     return np.zeros((classes if has else 0, len(plan.quarter_of), LANES))
 
 
-@jit()
+@jit(merge=True)
 def copy_customers(of: Floats, to: Floats) -> None:
     """Copy customers (class, t, lane)."""
     for a in range(of.shape[0]):
@@ -29,7 +29,7 @@ def copy_customers(of: Floats, to: Floats) -> None:
                 to[a, t, i] = of[a, t, i]
 
 
-@jit()
+@jit(merge=True)
 def to_bring(tables: Tables, at: tuple[int, int], customers: Floats, out: Floats) -> None:
     """out[i] = leads to expect of the customers won before period t; at: (row, t).
 
@@ -47,22 +47,19 @@ def to_bring(tables: Tables, at: tuple[int, int], customers: Floats, out: Floats
                 out[i] += won[i] * tables.brought[row, a, t - 1 - u]
 
 
-@jit()
-def draw_brought(
-    tables: Tables,
-    row: int,
-    customers: Floats,
-    address: Address,
-    space: tuple[Floats, Work],
-    out: Counts,
-) -> None:
-    """out[i] = the leads that customers bring in a period, the step of the address."""
-    mean, work = space
-    to_bring(tables, (row, address[2]), customers, mean)
-    poissons(mean, address, work, out)
+@jit(merge=True)
+def bring(tables: Tables, row: int, customers: Floats, space: Floats, brought: Floats) -> bool:
+    """Fill brought (t, lane) with the leads to expect of all customers; tells if it changed."""
+    moved = False
+    for t in range(len(brought)):
+        to_bring(tables, (row, t), customers, space)
+        for i in range(len(space)):
+            moved |= space[i] - brought[t, i] > 1e-15 * space[i]
+            brought[t, i] = space[i]
+    return moved
 
 
-@jit()
+@jit(merge=True)
 def all_leads(
     plan: Plan,
     tables: Tables,
@@ -82,7 +79,7 @@ def all_leads(
             out[i] += brought[t, i]
 
 
-@jit()
+@jit(merge=True)
 def expect_customers(
     plan: Plan, tables: Tables, at: tuple[int, int], won: Floats, left: Floats, customers: Floats
 ) -> None:
@@ -100,7 +97,7 @@ def expect_customers(
                 mine[i] += n
 
 
-@jit()
+@jit(merge=True)
 def add_customers(plan: Plan, at: tuple[int, int, int], won: Counts, customers: Floats) -> None:
     """Count what was won as customers; at: (period, group, variant)."""
     t, g, v = at

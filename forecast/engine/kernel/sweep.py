@@ -10,7 +10,7 @@ import numpy as np
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
 from forecast.engine.kernel.leads import disperse, random_leads
-from forecast.engine.kernel.referral import add_customers, draw_brought, new_customers
+from forecast.engine.kernel.referral import add_customers, new_customers, to_bring
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
@@ -164,16 +164,19 @@ def arrive(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None
     c, t = at.channel, at.period
     place = at.row, at.lanes, c, t
     mean = state.mean[: at.lanes]
-    random_leads(tables, place, state.chance, mean)
-    disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
-    coming = state.coming[: at.lanes]
-    poissons(mean, (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
-    if c == plan.referral.channel:
-        brought, address = state.taken[: at.lanes], (keys.referral[c], at.run, t, 0)
-        space = mean, state.spread.work
-        draw_brought(tables, at.row, state.customers, address, space, brought)
+    coming, leads = state.coming[: at.lanes], state.taken[: at.lanes]
+    coming[:] = 0
+    for brought in range(2 if c == plan.referral.channel else 1):
+        key = keys.arrivals[c]
+        if brought == 1:
+            key = keys.referral[c]
+            to_bring(tables, (at.row, t), state.customers, mean)
+        else:
+            random_leads(tables, place, state.chance, mean)
+            disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
+        poissons(mean, (key, at.run, t, 0), state.spread.work, leads)
         for i in range(at.lanes):
-            coming[i] += brought[i]
+            coming[i] += leads[i]
     for i in range(at.lanes):
         row = at.row + i
         coming[i] += plan.fixed[c, t]
