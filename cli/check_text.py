@@ -72,7 +72,7 @@ def _print_referral(loops: Sequence[Document]) -> None:
         )
         say(wrapped(f"{loop['channel']}: {text}.", "  "))
     if loops and loops[0]["existing"]:
-        known = f"{count(loops[0]['existing'])} customers are there at the start and bring leads too"
+        known = f"{count(loops[0]['existing'])} customers are there at the start and bring some too"
         say(wrapped(f"{known}, for {duration(loops[0]['during_days'])}.", "  "))
 
 

@@ -90,9 +90,9 @@ class Customers:
     def _lag(self, referral: Referral, values: Values, offset: float) -> Floats:
         """Chance that a lead comes 0, 1, ... periods after the idea, shape (row, period)."""
         calendar = self._calendar
-        return lag_chances(
-            referral.lag, values, calendar.periods, calendar.period_days, offset
-        )[:, : calendar.periods]
+        return lag_chances(referral.lag, values, calendar.periods, calendar.period_days, offset)[
+            :, : calendar.periods
+        ]
 
     def _rate(self, referral: Referral, values: Values) -> Floats:
         """Leads that a customer brings a period, shape (row,)."""

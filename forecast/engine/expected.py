@@ -4,8 +4,9 @@ Given the assumptions, means are exact (convolution over lags, loops followed to
 uncertain assumptions they are:
 
 - the mean at the assumptions' means, in those that every expected count is linear in;
-- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time (a channel's
-  leads are not touched by another's assumptions);
+- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time: each over
+  what its own means are curved in (which for a channel whose leads customers bring may be
+  assumptions of any channel);
 - where a channel has too many of those, the average over the runs' own draws.
 """
 

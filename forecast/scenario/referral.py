@@ -214,4 +214,4 @@ def _root(scenario: Scenario, numbers: list[Uncertain]) -> NDArray[np.float64]:
         for j, b in enumerate(at):
             if i != j and a >= 0 and b >= 0 and a != b:
                 whole[i, j] = matrix[a, b]
-    return np.linalg.cholesky(whole)
+    return np.asarray(np.linalg.cholesky(whole), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Customers bring leads: those won in a period bring Poisson leads in later ones, never in the same.
+"""Customers bring leads: those won in a period bring Poisson leads in later ones, never at once.
 
 So the leads of a period depend on earlier periods only, and no loop is without time.
 """
