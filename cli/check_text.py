@@ -65,6 +65,22 @@ def _print_channels(document: Document) -> None:
     say()
     heading("Channels: leads to expect, and what is won of them in the end")
     print_table(table)
+    _print_referral(document["referral"])
+
+
+def _print_referral(loops: Sequence[Document]) -> None:
+    """What a customer brings, from each day on which that changes."""
+    for i, loop in enumerate(loops):
+        brings = f"{'' if i == 0 else 'from ' + loop['since'] + ' on '}a customer brings"
+        text = (
+            f"{brings} {count(loop['leads'])} leads in {duration(loop['during_days'])}, of which "
+            f"{count(loop['customers'])} become customers: every 100 customers bring "
+            f"{count(100 * loop['more'])} more in the end"
+        )
+        say(wrapped(f"{loop['channel']}: {text}.", "  "))
+    if loops and loops[0]["existing"]:
+        known = f"{count(loops[0]['existing'])} customers are there at the start and bring some too"
+        say(wrapped(f"{known}, for {duration(loops[0]['during_days'])}.", "  "))
 
 
 def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Column]:

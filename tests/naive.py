@@ -16,7 +16,15 @@ import numpy as np
 from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pick
 
 from forecast.scenario.families import Family, Periods
-from forecast.scenario.model import Number, Rate, Scenario, Transition, Uncertain, Variable
+from forecast.scenario.model import (
+    Number,
+    Rate,
+    Referral,
+    Scenario,
+    Transition,
+    Uncertain,
+    Variable,
+)
 from forecast.scenario.uncertain import uncertain_numbers
 
 
@@ -173,6 +181,7 @@ class _Run(Rules):
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
         super().__init__()
+        self.brought: list[int] = []  # when the leads come that customers bring
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -187,6 +196,11 @@ class _Run(Rules):
                 for _ in range(count):
                     self._live(channel, self._segment(period), period)
             self._pay_fixed(c, channel)
+        self._recommend_as_existing()
+        while self.brought:
+            period, channel = self.brought.pop(), self.scenario.referred
+            self._pay(channel, period, 1)
+            self._live(channel, self._segment(period), period)
         return self.record
 
     # --- assumptions --------------------------------------------------------------------------
@@ -321,6 +335,7 @@ class _Run(Rules):
             self.record.entered[self.world.quarter_of[period], channel, segment, stage] += 1
             if stage == "won":
                 self._book(channel, segment, period)
+                self._recommend(period)
             if stage in ("won", "lost"):
                 return
             version = self._version(period)
@@ -339,8 +354,8 @@ class _Run(Rules):
                 return
             stage, period = target, later
 
-    def _delay(self, way: Transition, target: str, period: int) -> int:
-        """Whole periods that a way takes."""
+    def _delay(self, way: Transition | Referral, target: str, period: int) -> int:
+        """Whole periods that a way takes, or a lead that a customer brings."""
         if isinstance(way.lag, Periods):
             return int(pick(dict(way.lag.chances), self.rng) or 0)
         days = self._vary(way.lag)
@@ -350,6 +365,41 @@ class _Run(Rules):
 
     def _vary(self, variable: Variable) -> float:
         return self.world.draw(variable.family, self.rng) * self.factor(variable.about)
+
+    def _recommend(self, won: int) -> None:
+        """Let a customer have ideas in each period after the win, as long as he has any."""
+        for v, weight in self.world.weights[won].items():
+            referral = self.scenario.versions[v].referral
+            if referral is None:
+                return
+            left = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+            for period in range(won + 1, self.world.periods):
+                self._bring(referral, weight * min(1.0, left), period)
+                left -= 1.0
+                if left <= 0.0:
+                    break
+
+    def _recommend_as_existing(self) -> None:
+        """Let the customers who are there at the start have ideas from then on."""
+        referral = self.scenario.versions[0].referral
+        if referral is None:
+            return
+        begin, end = 0.0, 1.0 - self.scenario.calendar.first_offset
+        stop = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+        for period in range(self.world.periods):
+            time = max(0.0, min(end, stop) - begin)
+            self._bring(referral, self.value(referral.existing) * time, period)
+            begin, end = end, end + 1.0
+
+    def _bring(self, referral, time: float, period: int) -> None:
+        """Turn the ideas of so many customers' periods into leads."""
+        unit = referral.leads.per
+        days = UNIT_DAYS[unit] if unit in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[unit]
+        rate = self.value(referral.leads.amount) / days * UNIT_DAYS[self.scenario.calendar.unit]
+        for _ in range(poisson(rate * time, self.rng)):
+            later = period + self._delay(referral, referral.channel or "", period)
+            if later < self.world.periods:
+                self.brought.append(later)
 
     def _chances(self, version: int, channel: str, segment: str, stage: str) -> dict[str, float]:
         """Give the chances of the ways out of a stage; what is left out is lost at once."""

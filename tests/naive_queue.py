@@ -152,7 +152,7 @@ class QueueRun(_Run):
         later = t
         if target is not None:
             body = self.scenario.versions[version].journeys[item.channel, item.segment][item.stage]
-            later = t + self._delay(body.transitions[target], t)
+            later = t + self._delay(body.transitions[target], target, t)
         onward = Item(item.channel, item.segment, target or "lost", item.stage)
         if later == t:
             self._arrive(onward, t)

@@ -118,6 +118,7 @@ class _Maker(Rules):
     """One random scenario in the making."""
 
     def __init__(self, seed: str) -> None:
+        self.seed = seed
         self.rng = Random(seed)
         self.period = self.rng.choice(["month", "month", "month", "week", "day"])
         self.start, self.horizon_days, self.horizon = self._time()
@@ -160,6 +161,7 @@ class _Maker(Rules):
             made["closing"] = self._closing()
         if self.maybe(0.7):
             made["changes"] = [self._change(made) for _ in range(self.rng.choice([1, 1, 2, 3]))]
+        self._refer(made)
         return made
 
     def _time(self) -> tuple[dt.date, int, str]:
@@ -378,6 +380,26 @@ class _Maker(Rules):
             if ends["high"] < 1.0:
                 made["p0"]["mix"] = {"uniform": ends}
         return made
+
+    def _refer(self, made: dict) -> None:
+        """Rarely let customers bring leads; its own numbers leave the others as they were."""
+        own, self.rng = self.rng, Random(f"{self.seed}, referral")
+        if self.maybe(0.15):
+            days = self.rng.choice([0.1, 0.3, 0.8]) * self.horizon_days
+            per = self.rng.choice(["day", "week", "month", "quarter"])
+            amount = self.positive(self.between(0.2, 1.5) * DAYS[per] / days)
+            made["referral"] = {
+                "leads": {"amount": amount, "per": per},
+                "during": f"{round(days)} days",
+                "channel": self.rng.choice(self.channels),
+                "existing": self.positive(self.between(1, 9)),
+            }
+            if self.maybe(0.7):
+                made["referral"]["lag"] = self.lag()
+            if self.maybe(0.6) and "changes" in made:
+                values = {"referral.leads.amount": 0.6 * self.between(0.1, 1.0) * DAYS[per] / days}
+                made["changes"][0]["set"].update(values)
+        self.rng = own
 
     # --- what spans the scenario --------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from forecast.analysis.journeys import (
 from forecast.analysis.open_deals import describe_pipeline
 from forecast.analysis.qualities import describe_closing, describe_qualification
 from forecast.analysis.queues import describe_slots
+from forecast.analysis.referral import describe_referral, leads_with_brought
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
@@ -66,6 +67,7 @@ def describe_scenario(scenario: Scenario) -> Document:
             for c in scenario.correlations
         ],
         "changes": journey["changes"],
+        "referral": describe_referral(scenario),
         "goals": [_goal(goal) for goal in scenario.goals],
         "pipeline": describe_pipeline(scenario),
         "capacity": describe_slots(scenario) if stages_with_capacity(scenario) else [],
@@ -73,7 +75,9 @@ def describe_scenario(scenario: Scenario) -> Document:
 
 
 def _leads(scenario: Scenario) -> dict[str, list[float]]:
-    """Leads to expect by channel and quarter."""
+    """Leads to expect by channel and quarter; with those that customers bring."""
+    if scenario.referred is not None:
+        return leads_with_brought(scenario)
     layout = lay_out(scenario)
     means = Draws(scenario, 0).means()
     quarter_of = np.array(scenario.calendar.quarter_of)

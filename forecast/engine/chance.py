@@ -24,6 +24,7 @@ from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
+from forecast.engine.uses import REFERRAL, uses
 from forecast.scenario.facts import reachable
 from forecast.scenario.model import Goal
 
@@ -54,7 +55,8 @@ class ExactChances:
         self._wanted = [
             (goal, label, quarters)
             for goal, label, quarters in goals
-            if _is_countable(blueprint, goal.metric)
+            if REFERRAL not in uses(blueprint.scenario)  # counts are no longer independent
+            and _is_countable(blueprint, goal.metric)
             and _steps(blueprint, goal) * rows <= MOST_STEPS
         ]
 

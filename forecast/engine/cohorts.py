@@ -10,13 +10,12 @@ for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.expected import means_of
+from forecast.engine.flows import by_period, expect_rows, one_channel
 from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.plan import Blueprint
 
@@ -66,23 +65,7 @@ def chances_to_count(
 
 def _entered(blueprint: Blueprint, tables: Tables, c: int, begin: int, rows: int) -> Floats:
     """Expected entries by period of one lead of a channel and period: (r, t, s, j + 2)."""
-    plan, segments = blueprint.plan, len(blueprint.scenario.segments)
-    groups = slice(c * segments, (c + 1) * segments)
-    one = np.zeros((1, 1, len(plan.quarter_of)))
-    alone = plan._replace(
-        quarter_of=plan.periods.of,
-        spans=plan.periods,
-        entry=plan.entry[c : c + 1],
-        fixed=np.zeros(one.shape[1:], np.int64),
-        product_of=plan.product_of[:0],
-        lag_of=np.ascontiguousarray(plan.lag_of[:, groups]),
-    )
-    leads = tables._replace(
-        mean=one,
-        market=np.ones(1),
-        take=np.ascontiguousarray(tables.take[:, :, groups]),
-        fixed_cost=one,
-        lead_cost=one,
-    )
-    one[0, 0, begin] = 1.0
-    return means_of(replace(blueprint, plan=alone), leads, rows).entered[:, :, 0]
+    leads = np.zeros((1, len(blueprint.plan.quarter_of)))
+    leads[0, begin] = 1.0
+    alone, theirs = one_channel(by_period(blueprint), tables, c, leads)
+    return expect_rows(alone, theirs, rows).entered[:, :, 0]

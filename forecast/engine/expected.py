@@ -4,8 +4,9 @@ Given the assumptions, means are exact (convolution over lags, loops followed to
 uncertain assumptions they are:
 
 - the mean at the assumptions' means, in those that every expected count is linear in;
-- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time (a channel's
-  leads are not touched by another's assumptions);
+- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time: each over
+  what its own means are curved in (which for a channel whose leads customers bring may be
+  assumptions of any channel);
 - where a channel has too many of those, the average over the runs' own draws.
 """
 
@@ -18,7 +19,9 @@ from math import prod
 import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats, Values
-from forecast.engine.kernel.flow import Means, expect, new_flow
+from forecast.engine.branching import with_brought
+from forecast.engine.flows import expect_rows
+from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.limits import known_means
 from forecast.engine.plan import Blueprint
@@ -98,16 +101,6 @@ def _agree(one: Means, other: Means) -> bool:
     )
 
 
-def size_means(blueprint: Blueprint) -> Floats:
-    """Mean deal sizes, shape (group, variant)."""
-    groups = blueprint.scenario.groups
-    rows = [
-        [v.sizes[g].family.mean if g in v.sizes else 0.0 for v in blueprint.layout.variants]
-        for g in groups
-    ]
-    return np.array(rows)
-
-
 def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
     """Expected counts for rows of assumption values."""
     return means_of(blueprint, blueprint.maker.tables(values), rows)
@@ -115,21 +108,7 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 
 def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
-    scenario, plan = blueprint.scenario, blueprint.plan
-    channels, segments = len(plan.entry), len(scenario.segments)
-    products, stages = len(scenario.products), len(scenario.stages)
-    lead = rows, int(plan.quarter_of[-1]) + 1, channels
-    means = Means(
-        np.zeros((*lead, segments)),
-        np.zeros((*lead, segments, stages + 2)),
-        np.zeros((*lead, segments, products)),
-        np.zeros((*lead, segments, products)),
-        np.zeros(lead),
-        np.zeros((*lead, stages)),
-        np.zeros((*lead, stages)),
-    )
-    expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
-    return means
+    return expect_rows(blueprint, with_brought(blueprint, tables, rows), rows)
 
 
 def average_over_runs(blueprint: Blueprint, draws: Draws, runs: int) -> Means:

@@ -16,6 +16,7 @@ from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
+from forecast.engine.uses import REFERRAL, uses
 from forecast.scenario.model import Group, Scenario
 
 
@@ -53,16 +54,22 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         maker.clock.of,
         maker.lag_of,
         make_desk(layout),
+        maker.customers.plan(),
     )
     no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)
     return Blueprint(layout, maker, plan, make_sizes(layout, no_deals))
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
-    """Divide the horizon into periods, and into spans of one quarter and phase."""
+    """Divide the horizon into periods, and into spans of one quarter and phase.
+
+    Where customers bring leads it matters in which period they are won: spans are periods then.
+    """
     periods = np.arange(scenario.calendar.periods + 1)
     parts = np.stack([np.array(scenario.calendar.quarter_of), layout.phase_of])
     fresh = np.any(np.diff(parts, axis=1) != 0, axis=0)
+    if REFERRAL in uses(scenario):
+        fresh[:] = True
     starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
     of = np.concatenate([[0], np.cumsum(fresh)])
     return Steps(periods, periods[:-1].copy()), Steps(starts.astype(np.int64), of.astype(np.int64))
@@ -97,6 +104,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         grid([("ending", *g) for g in groups], len(groups)),
         grid([("giving up", *g, j) for g in groups for j in limited], len(groups), len(limited)),
         grid([("turn", j) for j in limited], len(limited)),
+        grid([("referral", c) for c in channels], len(channels)),
     )
 
 

@@ -21,6 +21,7 @@ from forecast.engine.arrivals import (
 )
 from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.closing import Clock, make_clock
+from forecast.engine.customers import Customers
 from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
@@ -67,6 +68,7 @@ class TableMaker:
         self.layout = layout
         self.clock = make_clock(layout.scenario)
         self.lags, self.lag_of = _distinct_lags(layout, self.clock)
+        self.customers = Customers(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -86,6 +88,8 @@ class TableMaker:
             self._once("give up", lambda known: give_up(self.layout, known), values),
             self._once("worked cost", lambda known: worked_cost(self.layout, known), values),
             **self._once("lags", self._lag_tables, values),
+            brought=self._once("brought", self.customers.brought, values),
+            existing=self._once("existing", self.customers.existing, values),
         )
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:

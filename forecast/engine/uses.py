@@ -23,6 +23,8 @@ def uses(scenario: Scenario) -> frozenset[str]:
             found.add(LIMITED)
         if any(channel.cost.worked for channel in version.channels.values()):
             found.add(WORKED)
+    if scenario.referred is not None:
+        found.add(REFERRAL)
     return frozenset(found)
 
 

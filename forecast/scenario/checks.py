@@ -34,6 +34,7 @@ from forecast.scenario.model import (
 )
 from forecast.scenario.nodes import Items, Node, Place, Table, Text
 from forecast.scenario.qualification import check_qualification, lift
+from forecast.scenario.referral import check_loop, check_referral
 from forecast.scenario.responses import check_responses
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
@@ -59,6 +60,7 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
     check_graph(document, version, _entries(version, scenario), door)
     check_qualification(document, version, scenario, door)
     check_capacity(document, version, scenario, door)
+    check_referral(document, version, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -75,6 +77,8 @@ def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
+    if not door.faults:
+        check_loop(document, scenario, door)
 
 
 def check_size(document: Table, calendar: Calendar, door: Door) -> None:

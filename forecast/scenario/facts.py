@@ -5,11 +5,22 @@ Plans work out eventual conversions for whole columns of draws: see ``engine.tab
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from forecast.scenario.model import Lag, Number, Stage, Uncertain, Variable
+from forecast.scenario.model import (
+    LOST,
+    WON,
+    Journey,
+    Lag,
+    Number,
+    Stage,
+    Transition,
+    Uncertain,
+    Variable,
+)
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.quality import is_judged, judged
 
@@ -76,6 +87,34 @@ def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:
         if way.share_of_rest is not None:
             shares[target] = rest * at(way.share_of_rest) * (1.0 - at(way.threshold))
     return shares
+
+
+def win_rate(journey: Journey, start: str, at: Callable[[Number], float]) -> float:
+    """Chance that an item of a stage is won in the end, each number taken by ``at``.
+
+    With p the shares between stages, w = p w + p_won: loops are followed to their end.
+    """
+    stages = list(journey)
+    system, won = np.eye(len(stages)), np.zeros(len(stages))
+    for i, body in enumerate(journey.values()):
+        timed = {target: _timed(way, at) for target, way in body.transitions.items()}
+        shares = eventual(dataclasses.replace(body, transitions=timed), at)
+        total = max(1.0, sum(shares.values()))  # in a rare case above 1, and then scaled
+        for target, share in shares.items():
+            if target == WON:
+                won[i] = share / total
+            elif target != LOST:
+                system[i, stages.index(target)] -= share / total
+    return float(np.linalg.solve(system, won)[stages.index(start)])
+
+
+def _timed(way: Transition, at: Callable[[Number], float]) -> Transition:
+    """A transition whose time limit is counted in its own mean lags, which are then certain."""
+    lag = way.lag
+    if way.within is None or not isinstance(lag, Variable) or lag.about is None:
+        return way
+    factor = max(at(lag.about) / lag.about.family.mean, 1e-300)
+    return dataclasses.replace(way, lag=Variable(lag.family), within=way.within / factor)
 
 
 def chance_within(lag: Lag, days: float | None) -> float:

@@ -29,6 +29,7 @@ from forecast.scenario.model import Channel, Correlation, Cost, Planned, Product
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.pipeline import PipelineForm
 from forecast.scenario.qualification import QUALIFICATION
+from forecast.scenario.referral import REFERRAL
 from forecast.scenario.stages import JOURNEY
 
 
@@ -347,6 +348,7 @@ SECTIONS: dict[str, Key] = {
     "products": Key(PRODUCTS, "what a won deal bought"),
     "qualification": Key(QUALIFICATION, "thresholds on the quality of leads, by stage", {}),
     "capacity": Key(CAPACITIES, "how many items of a stage are worked", {}),
+    "referral": Key(REFERRAL, "leads that customers bring"),
 }
 
 

@@ -214,6 +214,17 @@ class Capacity:
         return self.per_period is not None or self.reps is not None
 
 
+@dataclass(frozen=True)
+class Referral:
+    """Customers that bring leads: so many each per time, for so long after they were won."""
+
+    leads: Rate
+    during: float  # days
+    lag: Lag  # between a customer's idea and the lead
+    channel: str | None  # whose leads they are; the only one when left out
+    existing: Number  # customers at as_of who bring leads too
+
+
 Journey = Mapping[str, Stage]
 Group = tuple[str, str]  # channel, segment
 
@@ -231,6 +242,7 @@ class Assumptions:
     closing: Closing | None = None  # the same in all versions
     qualification: Mapping[str, Qualification] = field(default_factory=dict)  # by stage
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by stage
+    referral: Referral | None = None
 
 
 @dataclass(frozen=True)
@@ -288,6 +300,12 @@ class Scenario:
     def groups(self) -> tuple[Group, ...]:
         """Every channel with every segment, channels first."""
         return tuple((c, s) for c in self.channels for s in self.segments)
+
+    @property
+    def referred(self) -> str | None:
+        """The channel of the leads that customers bring; None if they bring none."""
+        referral = self.versions[0].referral
+        return None if referral is None else referral.channel or self.channels[0]
 
     def first_stage(self, channel: str) -> str:
         """Where the leads of a channel enter the journey."""

@@ -20,6 +20,7 @@ CHANGING = (
     "market",
     "qualification",
     "capacity",
+    "referral",
 )
 SECTIONS = {key: FILE.keys[key] for key in CHANGING}
 SHARES = ("conversion", "share_of_rest")

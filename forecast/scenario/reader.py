@@ -165,6 +165,7 @@ class _Reading:
             closing=self.values["closing"],
             qualification=of,
             capacity=self._section(document, "capacity"),
+            referral=self._section(document, "referral"),
         )
 
     def _once(self, at: tuple[object, ...], make: Callable[..., Any], *given: Any) -> Any:

@@ -30,6 +30,13 @@ class Desk(NamedTuple):
     kept: int  # 1 where it is counted what was worked
 
 
+class Referral(NamedTuple):
+    """Whose leads customers bring, and how customers differ in what they bring."""
+
+    channel: int  # -1: customers bring none
+    class_of: Counts  # (f, g, v) class of the customers won in a phase
+
+
 class Plan(NamedTuple):
     """What is the same in every run."""
 
@@ -46,6 +53,7 @@ class Plan(NamedTuple):
     lag_phase_of: Counts  # (t,) a phase of its own for lags
     lag_of: Counts  # (lag phase, g, e) which lag
     desk: Desk
+    referral: Referral
 
 
 class Keys(NamedTuple):
@@ -62,6 +70,7 @@ class Keys(NamedTuple):
     ending: Bits  # (g,) the same of leads that come for certain
     giving_up: Bits  # (g, k)
     turn: Bits  # (k,)
+    referral: Bits  # (c,) leads that customers bring
 
 
 class Tables(NamedTuple):
@@ -89,6 +98,8 @@ class Tables(NamedTuple):
     lag_last: Counts  # (row,) the last cell that counts in the choice of a method
     lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
+    brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
+    existing: Floats  # (r, t) leads that the customers at as_of bring
 
 
 class Futures(NamedTuple):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.referral import new_customers
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Keys, Plan
 from forecast.engine.kernel.spread import Spread, new_spread
@@ -52,6 +53,7 @@ class State(NamedTuple):
     spread: Spread
     tally: Tally
     queue: Queue
+    customers: Floats  # (class, t, lane) won in a period; empty where they bring no leads
 
 
 class At(NamedTuple):
@@ -103,4 +105,5 @@ def new_state(plan: Plan, keys: Keys) -> State:
         new_spread(),
         tally,
         queue,
+        new_customers(plan),
     )

@@ -7,6 +7,7 @@ from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
 from forecast.engine.kernel.leads import disperse, random_leads
 from forecast.engine.kernel.queue import Visit, close_desks, open_desks, set_aside, take_turns
+from forecast.engine.kernel.referral import add_customers, to_bring
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
@@ -57,6 +58,7 @@ def block(
     state.open[:] = 0
     state.queue.held[:] = 0
     state.queue.oldest[:] = 0
+    state.customers[:] = 0.0
     for t in range(periods):
         if limited > 0:
             open_desks(tables, state, At(row, run, lanes, t, 0, 0, 0))
@@ -133,10 +135,19 @@ def arrive(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None
     c, t = at.channel, at.period
     place = at.row, at.lanes, c, t
     mean = state.mean[: at.lanes]
-    random_leads(tables, place, state.chance, mean)
-    disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
-    coming = state.coming[: at.lanes]
-    poissons(mean, (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
+    coming, leads = state.coming[: at.lanes], state.taken[: at.lanes]
+    coming[:] = 0
+    for brought in range(2 if c == plan.referral.channel else 1):
+        key = keys.arrivals[c]
+        if brought == 1:
+            key = keys.referral[c]
+            to_bring(tables, (at.row, t), state.customers, mean)
+        else:
+            random_leads(tables, place, state.chance, mean)
+            disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
+        poissons(mean, (key, at.run, t, 0), state.spread.work, leads)
+        for i in range(at.lanes):
+            coming[i] += leads[i]
     for i in range(at.lanes):
         row = at.row + i
         coming[i] += plan.fixed[c, t]
@@ -307,3 +318,4 @@ def finish(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, cells: 
         for i in range(lanes):
             left[i] -= taken[i]
             sold[i] = taken[i]
+        add_customers(plan, (t, g, v), taken, state.customers)
