@@ -181,7 +181,7 @@ class _Run(Rules):
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
         super().__init__()
-        self.brought: list[int] = []  # when the leads come that customers bring
+        self.brought: list[tuple[int, str]] = []  # leads that customers bring: when, whose
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -198,7 +198,7 @@ class _Run(Rules):
             self._pay_fixed(c, channel)
         self._recommend_as_existing()
         while self.brought:
-            period, channel = self.brought.pop(), self.scenario.referred
+            period, channel = self.brought.pop()
             self._pay(channel, period, 1)
             self._live(channel, self._segment(period), period)
         return self.record
@@ -399,7 +399,7 @@ class _Run(Rules):
         for _ in range(poisson(rate * time, self.rng)):
             later = period + self._delay(referral, referral.channel or "", period)
             if later < self.world.periods:
-                self.brought.append(later)
+                self.brought.append((later, self.scenario.referred))
 
     def _chances(self, version: int, channel: str, segment: str, stage: str) -> dict[str, float]:
         """Give the chances of the ways out of a stage; what is left out is lost at once."""

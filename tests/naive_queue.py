@@ -38,19 +38,26 @@ class QueueRun(_Run):
             means = self._mean_leads(c, channel)
             for period in range(self.world.periods):
                 count = self.world.fixed[c][period] + self._arrivals(channel, period, means[period])
-                self._pay(channel, period, count)
                 for _ in range(count):
-                    segment = self._segment(period)
-                    self.record.leads[self.world.quarter_of[period], channel, segment] += 1
-                    start = self.scenario.first_stage(channel)
-                    self.agenda[period].append(Item(channel, segment, start))
+                    self._expect(channel, period)
             self._pay_fixed(c, channel)
+        self._recommend_as_existing()
         for period in range(self.world.periods):
             self._period(period)
         return self.record
 
+    def _expect(self, channel: str, period: int) -> None:
+        """Put a lead on the agenda."""
+        segment = self._segment(period)
+        self.record.leads[self.world.quarter_of[period], channel, segment] += 1
+        self._pay(channel, period, 1)
+        self.agenda[period].append(Item(channel, segment, self.scenario.first_stage(channel)))
+
     def _period(self, t: int) -> None:
         quarter = self.world.quarter_of[t]
+        for later, channel in self.brought:
+            self._expect(channel, later)
+        self.brought.clear()
         self.coming = defaultdict(list)
         self.left = {stage: slots[t] for stage, slots in self.slots.items()}
         for item in self.agenda.pop(t, []):
@@ -83,6 +90,7 @@ class QueueRun(_Run):
             self.record.entered[quarter, item.channel, item.segment, item.stage] += 1
             if item.stage == "won":
                 self._book(item.channel, item.segment, t)
+                self._recommend(t)
         else:
             self.inside[item.stage] += 1
             self.coming[item.stage].append(item)
@@ -149,9 +157,11 @@ class QueueRun(_Run):
         version = self._version(t)
         chances = self._chances(version, item.channel, item.segment, item.stage)
         target = pick(chances, self.rng)
+        group = item.channel, item.segment
+        target = self._turn_away(target, version, group, item.stage)
         later = t
         if target is not None:
-            body = self.scenario.versions[version].journeys[item.channel, item.segment][item.stage]
+            body = self.scenario.versions[version].journeys[group][item.stage]
             later = t + self._delay(body.transitions[target], target, t)
         onward = Item(item.channel, item.segment, target or "lost", item.stage)
         if later == t:
