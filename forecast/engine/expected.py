@@ -20,6 +20,7 @@ import numpy as np
 from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.kernel.flow import Means, expect, new_flow
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.pipeline import add_deal_means
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -105,6 +106,14 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 
 def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
+    means = new_means(blueprint, tables, rows)
+    if blueprint.opened is not None:
+        add_deal_means(blueprint.opened, blueprint.plan, tables, means)
+    return means
+
+
+def new_means(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
+    """Expected counts of new leads for rows of tables."""
     scenario, plan = blueprint.scenario, blueprint.plan
     channels, segments = len(scenario.channels), len(scenario.segments)
     products, stages = len(scenario.products), len(scenario.stages)
@@ -116,6 +125,8 @@ def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
         np.zeros((*lead, segments, products)),
         np.zeros(lead),
         np.zeros((*lead, stages)),
+        np.zeros((*lead, segments, products)),
+        np.zeros((*lead, segments, products)),
     )
     expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
     return means

@@ -12,6 +12,7 @@ from forecast.engine.arrivals import fixed_counts
 from forecast.engine.kernel.shapes import Keys, Plan, Steps
 from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
+from forecast.engine.pipeline import OpenPlan, lay_out_deals
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
 from forecast.scenario.model import Scenario
@@ -24,6 +25,7 @@ class Blueprint:
     layout: Layout
     maker: TableMaker
     plan: Plan
+    opened: OpenPlan | None = None  # the deals that are open at as_of
 
     @property
     def scenario(self) -> Scenario:
@@ -51,7 +53,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         maker.lag_of,
         make_sizes(layout, np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)),
     )
-    return Blueprint(layout, maker, plan)
+    return Blueprint(layout, maker, plan, lay_out_deals(layout, maker))
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
@@ -78,6 +80,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
     """The keys of a layout's variables, each from the name of what it is for."""
     scenario = layout.scenario
     channels, segments, groups = scenario.channels, scenario.segments, scenario.groups
+    ids = scenario.pipeline.deals.ids if scenario.pipeline else ()
 
     def grid(names: Iterable[tuple[str, ...]], *shape: int) -> NDArray[np.uint64]:
         return stream_keys(seed, names).reshape(shape)
@@ -100,6 +103,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         by_variant("size"),
         by_variant("outcome"),
         grid([("ending", *g) for g in groups], len(groups)),
+        stream_keys(seed, (("deal", name) for name in ids)),
     )
 
 

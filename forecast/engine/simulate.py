@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
-from forecast.engine.expected import flow_at
+from forecast.engine.expected import new_means
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.sweep import new_state, sweep
+from forecast.engine.pipeline import add_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.sizes import make_sizes
@@ -140,6 +141,8 @@ class Simulator:
         else:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
         add_worth(plan, self.keys, tables, cells, first, (full.deals, full.bookings))
+        if self.blueprint.opened is not None:
+            add_deals(self.blueprint.opened, plan, self.keys.deal, tables, first, full)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -175,7 +178,8 @@ class Simulator:
 
 def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
-    means = flow_at(blueprint, draws.means(), 1).deals[0].max(axis=0)
+    tables = blueprint.maker.tables(draws.means())
+    means = new_means(blueprint, tables, 1).deals[0].max(axis=0)
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)

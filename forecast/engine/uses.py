@@ -15,7 +15,8 @@ JOINED = frozenset({CAPACITY, REFERRAL, WORKED})  # these tie leads together, or
 def uses(scenario: Scenario) -> frozenset[str]:
     """Tell which of these parts a scenario uses."""
     found: set[str] = set()
-    del scenario
+    if scenario.pipeline is not None:
+        found.add(PIPELINE)
     return frozenset(found)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.families.base import Family
 from forecast.scenario.families.periods import Periods
+from forecast.scenario.pipeline_model import Pipeline
 
 WON, LOST = "won", "lost"
 EVERYTHING = "all"  # the one channel's segment or product of a scenario that names none
@@ -175,6 +176,7 @@ class Scenario:
     goals: tuple[Goal, ...]
     correlations: tuple[Correlation, ...]
     text: str
+    pipeline: Pipeline | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ class Means(NamedTuple):
     bookings: Floats  # (r, q, c, s, p)
     spend: Floats  # (r, q, c)
     open: Floats  # (r, q, c, j)
+    pipeline_deals: Floats  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
 
 
 class Flow(NamedTuple):
@@ -74,12 +76,24 @@ class Rows(NamedTuple):
 @jit()
 def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
     """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
-    periods, stages = len(plan.quarter_of), len(flow.waiting)
+    clear(flow)
+    follow_on(plan, tables, rows, entry, begin, flow)
+
+
+@jit(merge=True)
+def clear(flow: Flow) -> None:
+    """Take everything but the arrivals off its way."""
     flow.due[:] = 0.0
     flow.ending[:] = 0.0
     flow.inside[:] = 0.0
     flow.entered[:] = 0.0
     flow.waiting[:] = 0.0
+
+
+@jit()
+def follow_on(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
+    """Follow the arrivals of a group, and what is under way."""
+    periods, stages = len(plan.quarter_of), len(flow.waiting)
     again = False
     for t in range(begin, periods):
         phase, span = plan.phase_of[t], plan.spans.of[t]

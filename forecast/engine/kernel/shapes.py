@@ -50,6 +50,7 @@ class Keys(NamedTuple):
     size: Bits  # (g, v)
     outcome: Bits  # (g, v) deals drawn at once, without their journey
     ending: Bits  # (g,) the same of leads that come for certain
+    deal: Bits  # (deal,) open ones, in the order of the file
 
 
 class Tables(NamedTuple):
@@ -72,6 +73,7 @@ class Tables(NamedTuple):
     lag_last: Counts  # (row,) the last cell that counts in the choice of a method
     lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
+    lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
 
 
 class Futures(NamedTuple):
