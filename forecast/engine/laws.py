@@ -14,8 +14,6 @@ from forecast.scenario.model import Lag
 
 Array = NDArray[np.float64]
 
-# The coefficients of the polynomial through the values at -2, ..., 3 (Lagrange).
-THROUGH_SIX = np.linalg.inv(np.vander(np.arange(-2.0, 4.0), increasing=True)).T
 FIRST_NODE, LAST_NODE = 1e-12, 1e-10  # mass before the first node, and behind the last
 WIDEST = 1e-12  # the first node over the last, at least
 
@@ -52,10 +50,26 @@ def _law(lag: Lag | Family | None) -> tuple[int, float, float, Array, Array]:
     if not low < high:
         return _steps(STEPS, np.array([family.mean]), np.ones(1))
     step = (log(high) - log(low)) / PIECES
-    nodes = 1.0 - family.cdf(np.exp(log(low) + step * np.arange(-2, PIECES + 4)))
-    windows = np.lib.stride_tricks.sliding_window_view(nodes, DEGREE_AND_ONE)[:PIECES]
-    pieces = np.einsum("pn,nk->pk", windows, THROUGH_SIX)  # no @: its bits depend on threads
-    return SMOOTH, log(low), 1.0 / step, pieces.ravel(), np.zeros(pieces.size)
+    nodes = 1.0 - family.cdf(np.exp(log(low) + step * np.arange(PIECES + 1)))
+    pieces = _pieces(nodes).ravel()
+    return SMOOTH, log(low), 1.0 / step, pieces, np.zeros(pieces.size)
+
+
+def _pieces(nodes: Array) -> Array:
+    """Coefficients of the polynomials through the six nodes about each piece (Lagrange).
+
+    At the ends the six are those inside: families with bounds have a kink there.
+    """
+    of = np.arange(len(nodes) - 1)
+    first = np.clip(of - DEGREE_AND_ONE // 2 + 1, 0, len(nodes) - DEGREE_AND_ONE)
+    out = np.empty((len(of), DEGREE_AND_ONE))
+    for back in range(DEGREE_AND_ONE):
+        mine = np.flatnonzero(of - first == back)
+        places = np.arange(DEGREE_AND_ONE) - float(back)
+        through = np.linalg.inv(np.vander(places, increasing=True))
+        windows = nodes[first[mine, None] + np.arange(DEGREE_AND_ONE)]
+        out[mine] = np.einsum("pn,kn->pk", windows, through)  # no @: its bits depend on threads
+    return out
 
 
 def _steps(code: int, values: Array, chances: Array) -> tuple[int, float, float, Array, Array]:
