@@ -127,7 +127,15 @@ def plain_draws() -> Work:
         for first in range(0, runs, 128):
             lanes = min(128, runs - first)
             deals, worth = np.zeros((lanes, 16), np.int64), np.zeros((lanes, 16))
-            _plain(seed + first, chance, amount, (accept, alias), np.empty(128, np.uint64), deals, worth)
+            _plain(
+                seed + first,
+                chance,
+                amount,
+                (accept, alias),
+                np.empty(128, np.uint64),
+                deals,
+                worth,
+            )
 
     return work
 

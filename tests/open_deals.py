@@ -149,7 +149,7 @@ class NaiveDeals(_Run):
     def _chance(self, deals, d, group, stage) -> float:
         """The chance to be won under the first version, by its own first principles."""
         first = self._weights_at_age(deals, d, group, stage)
-        hopes = {name: 0.0 for name in self.scenario.stages} | {"won": 1.0, "lost": 0.0}
+        hopes = dict.fromkeys(self.scenario.stages, 0.0) | {"won": 1.0, "lost": 0.0}
         for _ in range(60):
             for name in self.scenario.stages:
                 chances = self._chances(0, *group, name)

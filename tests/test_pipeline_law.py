@@ -146,7 +146,9 @@ CHANCES = (0.1, 0.25, 0.5, 0.9, 0.3, 0.65, 0.05, 0.75, 0.4, 0.2, 0.55, 0.35)
 
 def test_bookings_of_twelve_deals_have_their_exact_law():
     """All 2^12 subsets of deals with chances and amounts of their own."""
-    text = HEAD + "channels: {web: {leads: {mean: 0, per: month}}}\n" + JOURNEYS["certain"] + PRODUCTS
+    text = (
+        HEAD + "channels: {web: {leads: {mean: 0, per: month}}}\n" + JOURNEYS["certain"] + PRODUCTS
+    )
     rows = [
         {"stage": "lead", "probability": p, "amount": i % 4 + 1, "close_period": 1}
         for i, p in enumerate(CHANCES)
@@ -166,7 +168,9 @@ def test_bookings_of_twelve_deals_have_their_exact_law():
 
 def test_deals_are_independent():
     """Of two deals with chances of their own both are won with the product."""
-    text = HEAD + "channels: {web: {leads: {mean: 0, per: month}}}\n" + JOURNEYS["certain"] + PRODUCTS
+    text = (
+        HEAD + "channels: {web: {leads: {mean: 0, per: month}}}\n" + JOURNEYS["certain"] + PRODUCTS
+    )
     rows = [{"probability": 0.5, "close_period": 0, "amount": 2**i} for i in range(5)]
     data = simulate(with_deals(scenario(text), rows), runs=RUNS, seed=2, detail="outcome")
     which = Counter(data.bookings.values.reshape(RUNS, -1).sum(axis=1).astype(int).tolist())

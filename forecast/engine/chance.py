@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.assumptions import Floats
+from forecast.engine.dealchance import can_count_deals, deal_chances
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.flow import Means
@@ -53,6 +54,7 @@ class ExactChances:
             for goal, label, quarters in goals
             if _is_countable(blueprint, goal.metric)
             and _steps(blueprint, goal) * rows <= MOST_STEPS
+            and can_count_deals(blueprint, goal.target, rows)
         ]
 
     def of_slice(self, tables: Tables, first: int, count: int) -> Moments | None:
@@ -94,11 +96,14 @@ def _chances(
     rows: int,
 ) -> list[Floats]:
     """Conditional chances of each goal, shape (row,) each."""
-    if not blueprint.plan.fixed.any() and not tables.shape.any():
+    is_poisson = not blueprint.plan.fixed.any() and not tables.shape.any()
+    if is_poisson and blueprint.opened is None:
         return _of_poisson(blueprint, means_of(blueprint, tables, rows), wanted)
     hits = {m: _hits(blueprint, tables, m, rows) for m in {g.metric for g, _, _ in wanted}}
     return [
-        _tail(blueprint, tables, hits[goal.metric][..., list(quarters)].sum(axis=-1), goal)
+        _tail(
+            blueprint, tables, hits[goal.metric][..., list(quarters)].sum(axis=-1), goal, quarters
+        )
         for goal, _, quarters in wanted
     ]
 
@@ -136,7 +141,13 @@ def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Float
     return out
 
 
-def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:
+def _tail(
+    blueprint: Blueprint,
+    tables: Tables,
+    chances: Floats,
+    goal: Goal,
+    quarters: tuple[int, ...],
+) -> Floats:
     """P(count >= target) for every row; chances are (row, channel, period)."""
     rows = len(chances)
     target = ceil(least(goal))
@@ -147,6 +158,10 @@ def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> 
     fixed = blueprint.plan.fixed.ravel()
     chances = np.clip(chances.reshape(rows, -1), 0.0, 1.0)
     held, counts = _merged(fixed, chances)
+    if blueprint.opened is not None and goal.metric != "leads":
+        wanted = blueprint.layout.targets.index(_stage_of(goal.metric))
+        own, deals = deal_chances(blueprint, tables, wanted, quarters, rows)
+        held, counts = np.hstack([held, own]), np.concatenate([counts, deals])
     out = np.zeros(rows)
     work = np.zeros((3, target))
     chances_to_reach(target, means, shapes, counts, held, work, out)

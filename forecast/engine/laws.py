@@ -38,7 +38,9 @@ def _law(lag: Lag | Family | None) -> tuple[int, float, float, Array, Array]:
     if lag is None:
         return STEPS, 0.0, 0.0, np.zeros(0), np.zeros(0)
     if isinstance(lag, Periods):
-        periods, chances = (np.array(part, dtype=np.float64) for part in zip(*lag.chances, strict=True))
+        periods, chances = (
+            np.array(part, dtype=np.float64) for part in zip(*lag.chances, strict=True)
+        )
         return _steps(PERIODS, periods, chances)
     family = lag if isinstance(lag, Family) else lag.family
     if isinstance(family, Fixed):

@@ -60,8 +60,8 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
     columns = np.stack([kind, mover, close, group, deals.stage], axis=1)[order].astype(np.int64)
     fresh = np.flatnonzero(np.any(np.diff(columns, axis=0) != 0, axis=1)) + 1
     first = np.concatenate([[0], fresh, [len(order)]]) if len(order) else np.zeros(1)
-    heads = [np.ascontiguousarray(c) for c in columns[first[:-1].astype(np.int64)].T]
-    batches = Batches(*heads, first.astype(np.int64))
+    heads = columns[first[:-1].astype(np.int64)].T.copy()
+    batches = Batches(heads[0], heads[1], heads[2], heads[3], heads[4], first.astype(np.int64))
     spreads, closes = _closes(times, len(maker.lags))
     op = Open(
         _movers(layout, maker, classes, spreads),

@@ -78,7 +78,9 @@ def new_ways(plan: Plan) -> Ways:
     ways, periods = int(np.diff(plan.first_way).max()), len(plan.quarter_of)
     return Ways(
         np.zeros((ways, LANES)),
-        *(np.zeros(LANES) for _ in range(3)),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        np.zeros(LANES),
         np.zeros((ways, LANES)),
         np.zeros((ways, periods)),
         np.zeros((ways, LOOKUPS), np.int16),

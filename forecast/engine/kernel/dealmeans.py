@@ -50,7 +50,7 @@ def expect_deals(
         lanes = min(LANES, len(means.leads) - first)
         for lot in range(len(lines.product)):
             kind = op.batches.kind[lines.batch[lines.first[lot]]]
-            if kind == MODEL or kind == SHARE:
+            if kind in (MODEL, SHARE):
                 own = won if kind == SHARE else ordinary
                 flow_lot(plan, (ordinary, own, given), op, lines, (lot, first, lanes), work, means)
             else:
@@ -106,9 +106,7 @@ def flow_lot(
 
 
 @jit(inline=True)
-def add_won(
-    at: tuple[int, int, int, int, int], number: float, amount: float, means: Means
-) -> None:
+def add_won(at: tuple[int, int, int, int, int], number: float, amount: float, means: Means) -> None:
     """Add deals won and what they are worth."""
     means.deals[at] += number
     means.bookings[at] += amount
@@ -129,7 +127,7 @@ def seed(
     line, b, first, lanes = at
     space, number, amount = work
     k = op.batches.mover[b]
-    g, j = op.movers.group[k], op.movers.stage[k]
+    j = op.movers.stage[k]
     n_deals, worth, stages = lines.number[line], lines.amount[line], len(plan.first_way) - 1
     lost, left = number.entered[0, stages + 1], space.chance
     left[:] = 1.0
@@ -213,3 +211,69 @@ def close_line(
             means.entered[row, q, c, s, stages + 1] += everyone * share - won
             means.open[row, q, c, j] += everyone * (1.0 - before) if is_last else 0.0
             add_won((row, q, c, s, p), won, space.chance[i] * lines.amount[line] * share, means)
+
+
+@jit(entry=True)
+def first_moves(
+    plan: Plan,
+    tables: tuple[Tables, OpenTables],
+    op: Open,
+    batch: int,
+    work: tuple[Space, Flow],
+    out: Floats,
+) -> None:
+    """out[r, way, t] = the chance that a deal of a batch leaves its stage so in a period.
+
+    Of deals whose close is expected, out[r, 0, t] is the chance to be won in a period, by the
+    model's chance or, where they have their own, if they are won at all.
+    """
+    space, flow = work
+    kind, k = op.batches.kind[batch], op.batches.mover[batch]
+    for first in range(0, len(out), LANES):
+        lanes = min(LANES, len(out) - first)
+        space.chance[:] = 1.0
+        if k >= 0:
+            prepare(plan, op.movers, k, space.ways)
+            weigh(plan, tables[0], tables[1], op.movers, (k, kind, first, lanes), space.ways)
+        if kind == CLOSE:
+            hope_of(plan, tables[1], op, (k, first, lanes), space)
+        if kind != MODEL and kind != SHARE:
+            fill_done(op, op.batches.close[batch], space)
+            for t in range(out.shape[2]):
+                share = space.done[t] - (space.done[t - 1] if t > 0 else 0.0)
+                for i in range(lanes):
+                    out[first + i, 0, t] = space.chance[i] * share
+            continue
+        j = op.movers.stage[k]
+        for e in range(plan.first_way[j], plan.first_way[j + 1]):
+            n = e - plan.first_way[j]
+            part = flow.left[:lanes]
+            for t in range(out.shape[2]):
+                share_of_period(plan, tables[1], op, (k, e, first, t), space, part)
+                for i in range(lanes):
+                    before = space.ways.weight[n - 1, i] if n > 0 else 0.0
+                    out[first + i, n, t] = part[i] * (space.ways.weight[n, i] - before)
+
+
+@jit(entry=True)
+def tell_classes(
+    plan: Plan,
+    tables: tuple[Tables, OpenTables],
+    op: Open,
+    space: Space,
+    longest: Floats,
+    hope: Floats,
+) -> None:
+    """Of every class: the largest P(lag > age) of its ways with a lag, and the chance to be won.
+
+    By the first row of the tables.
+    """
+    for k in range(len(longest)):
+        weigh(plan, tables[0], tables[1], op.movers, (k, CLOSE, 0, 1), space.ways)
+        hope_of(plan, tables[1], op, (k, 0, 1), space)
+        hope[k] = space.chance[0]
+        g, j = op.movers.group[k], op.movers.stage[k]
+        longest[k] = 0.0
+        for e in range(plan.first_way[j], plan.first_way[j + 1]):
+            if tables[0].take[0, plan.phase_of[0], g, e] > 0.0 and not op.movers.at_once[g, e]:
+                longest[k] = max(longest[k], space.ways.begin[e - plan.first_way[j], 0])

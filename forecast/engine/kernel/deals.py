@@ -14,7 +14,6 @@ from forecast.engine.kernel.ages import (
     CLOSE,
     LOOKUPS,
     MODEL,
-    NEVER,
     ON_EDGE_DAYS,
     SHARE,
     Movers,
@@ -111,11 +110,15 @@ class Where(NamedTuple):
 
 def new_space(plan: Plan) -> Space:
     """Allocate working space."""
+    way, going, lost = np.zeros((3, LANES), np.int64)
     return Space(
         new_ways(plan),
         np.zeros(LANES, np.uint64),
-        *np.zeros((2, LANES)),
-        *np.zeros((3, LANES), np.int64),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        way,
+        going,
+        lost,
         np.zeros(len(plan.quarter_of)),
         np.zeros(LOOKUPS, np.int16),
     )
@@ -156,7 +159,7 @@ def run_batch(
     op, keys = opened
     space, out = work
     kind, k = op.batches.kind[b], op.batches.mover[b]
-    moves = kind == MODEL or kind == SHARE
+    moves = kind in (MODEL, SHARE)
     if moves:
         prepare(plan, op.movers, k, space.ways)
     else:
