@@ -11,7 +11,7 @@ from helpers import FALSE_ALARM, conditional_chances, p_chance, scenario
 from open_deals import with_deals
 from test_pipeline_law import CHANCES, DEALS, JOURNEYS, PRODUCTS, opened
 
-from forecast.analysis.open_deals import describe_pipeline
+from forecast.analysis.pipeline_facts import describe_pipeline
 from forecast.analysis.summary import summarize
 from forecast.engine.dataset import simulate
 from forecast.engine.run import forecast_run

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.analysis import Document
-from forecast.analysis.open_deals import describe_pipeline
+from forecast.analysis.pipeline_facts import describe_pipeline
 from forecast.analysis.ranks import quantile_rank, rank_interval
 from forecast.engine.outcome import Outcome
 from forecast.scenario.calendar import Calendar
