@@ -9,6 +9,7 @@ from forecast.analysis.words import chance, count, duration, money, plural, shar
 from forecast.scenario.model import MONEY_METRICS
 
 from .journey_text import print_changes, print_differences, print_tree
+from .pipeline_text import print_pipeline
 from .screen import Column, fits, heading, print_table, say, wrapped
 
 
@@ -29,6 +30,7 @@ def print_check(document: Document) -> None:
     print_tree(document["journey"])
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
+    print_pipeline(document["pipeline"])
     _print_uncertain(document)
     print_changes(document["changes"])
     _print_goals(document["goals"])

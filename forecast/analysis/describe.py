@@ -15,6 +15,7 @@ from forecast.analysis.journeys import (
     describe_number,
     win_rate_and_days,
 )
+from forecast.analysis.open_deals import describe_pipeline
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
@@ -61,6 +62,7 @@ def describe_scenario(scenario: Scenario) -> Document:
         ],
         "changes": journey["changes"],
         "goals": [_goal(goal) for goal in scenario.goals],
+        "pipeline": describe_pipeline(scenario),
     }
 
 

@@ -25,6 +25,7 @@ from forecast.scenario.forms import (
 from forecast.scenario.leads import LeadsForm, SeasonalityForm
 from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.pipeline import PipelineForm
 from forecast.scenario.stages import JOURNEY
 
 
@@ -319,6 +320,7 @@ FRAME: dict[str, Key] = {
     "goals": Key(ListOf("goals", GOAL, most=200), "what is to be reached", ()),
     "correlation": Key(ListOf("correlations", CORRELATION, most=500), "rank correlations", ()),
     "changes": Key(ListOf("changes", CHANGE, most=60), "what is planned to change", ()),
+    "pipeline": Key(PipelineForm(), "the deals that are open at as_of"),
 }
 
 SECTIONS: dict[str, Key] = {

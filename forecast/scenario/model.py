@@ -176,7 +176,7 @@ class Scenario:
     goals: tuple[Goal, ...]
     correlations: tuple[Correlation, ...]
     text: str
-    pipeline: Pipeline | None = None
+    pipeline: Pipeline | None = field(default=None, compare=False)  # equal texts have equal ones
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forecast.scenario import changes, checks, timing
+from forecast.scenario import changes, checks, pipeline, timing
 from forecast.scenario.attachments import attach
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.forms import BROKEN, Door
@@ -51,6 +51,7 @@ def build_scenario(document: Table) -> Scenario:
     document = attach(document, door)
     _check_values(document, door)
     _raise(door)
+    document, sheet = pipeline.take_deals(document, door)
     values = FILE.read(document, door).values
     calendar = timing.read_calendar(document, values, door)
     if calendar is not BROKEN:
@@ -59,6 +60,7 @@ def build_scenario(document: Table) -> Scenario:
     dated = list(changes.versions_of(document, values, calendar, door))
     reading = _Reading(values, document, door)
     versions = [reading.version(doc, since) for doc, since in dated]
+    deals = pipeline.read_pipeline(sheet, document, values["pipeline"], calendar, door)
     scenario = Scenario(
         name=values["name"],
         currency=values["currency"],
@@ -73,6 +75,7 @@ def build_scenario(document: Table) -> Scenario:
         goals=timing.read_goals(document, values, calendar, door),
         correlations=values["correlation"],
         text="" if door.faults else _text_of(document, door),  # which takes long
+        pipeline=deals,
     )
     for (doc, _), version in zip(dated, versions, strict=True):
         checks.check_version(doc, version, scenario, door)
