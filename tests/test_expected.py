@@ -15,6 +15,7 @@ from helpers import (
     exactly,
     expected,
     one_month,
+    open_deals,
     per_period,
     scenario,
     z_mean,
@@ -348,8 +349,9 @@ def test_money_by_hand() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
 def test_means_are_conserved(path) -> None:
-    means = closed_form(forecast.read_scenario(path), runs=200).means
-    leads = means.leads[0].sum(axis=2).cumsum(axis=0)
+    given = forecast.read_scenario(path)
+    means = closed_form(given, runs=200).means
+    leads = means.leads[0].sum(axis=2).cumsum(axis=0) + open_deals(given)
     ended = means.entered[0, ..., -2:].sum(axis=(2, 3)).cumsum(axis=0)
     still = means.open[0].sum(axis=2)
     assert ended + still == pytest.approx(leads, rel=1e-9)
