@@ -27,6 +27,9 @@ def print_run(document: Document) -> None:
     say()
     _print_quarters(document)
     print_queues(document["quarters"])
+    if "pipeline" in document:
+        say()
+        _print_pipeline(document["pipeline"])
     if document["goals"]:
         say()
         _print_goals(document["goals"])
@@ -71,7 +74,30 @@ def _measure(spans: Sequence[Document], name: str, write: Any, keep: int) -> lis
     if name == "deals":
         cells = [write(span[name]["expected"]) for span in spans]
         found.append(Column("expected", cells, name, keep=keep - 19))
+    if "from_pipeline" in spans[0][name]:
+        cells = [write(span[name]["from_pipeline"]["mean"]) for span in spans]
+        found.append(Column("of open", cells, name, keep=keep + 4))
     return found
+
+
+def _print_pipeline(pipeline: Document) -> None:
+    """Say what is open, and which deals are too old to be so."""
+    retired = f"; {pipeline['retired']:,} more retired" if pipeline["retired"] else ""
+    open_deals = plural(pipeline["deals"], "open deal")
+    text = (
+        f"of open: mean of what comes of {open_deals} worth {money(pipeline['amount'])}{retired}."
+    )
+    say(wrapped(text, "  "), dim=True)
+    zombies = pipeline["zombies"]
+    if zombies["count"]:
+        more = ", …" if zombies["count"] > len(zombies["ids"][:3]) else ""
+        are, them = ("is", "it") if zombies["count"] == 1 else ("are", "them")
+        text = (
+            f"{plural(zombies['count'], 'deal')} {are} older than the lags of the stage allow "
+            f"({', '.join(zombies['ids'][:3])}{more}): the model gives {them} "
+            f"{chance(zombies['chance'], 1)}."
+        )
+        say(wrapped(text, "  "))
 
 
 def _bars(document: Document, spans: Sequence[Document], width: int) -> Column:

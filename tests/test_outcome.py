@@ -13,6 +13,7 @@ from helpers import (
     NAMES,
     bound,
     one_month,
+    open_deals,
     scenario,
     total,
     z_covariance,
@@ -80,8 +81,9 @@ def test_dims_and_units(path, detail: str) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
 def test_conservation(path) -> None:
-    data = forecast.simulate(forecast.read_scenario(path), runs=400, seed=3)
-    leads = data.leads.values.sum(axis=(2, 3)).cumsum(axis=1)
+    given = forecast.read_scenario(path)
+    data = forecast.simulate(given, runs=400, seed=3)
+    leads = data.leads.values.sum(axis=(2, 3)).cumsum(axis=1) + open_deals(given).sum()
     ended = data.entered.values[..., -2:].sum(axis=(2, 3, 4)).cumsum(axis=1)
     np.testing.assert_array_equal(leads, ended + data.open.values.sum(axis=2))
     np.testing.assert_array_equal(data.deals.values.sum(axis=4), data.entered.values[..., -2])

@@ -27,6 +27,8 @@ def expect_rows(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
         np.zeros(lead),
         np.zeros((*lead, stages)),
         np.zeros((*lead, stages)),
+        np.zeros((*lead, segments, products)),
+        np.zeros((*lead, segments, products)),
     )
     expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
     return means

@@ -79,7 +79,9 @@ def forecast_run(
 def _bytes_of_totals(scenario: Scenario) -> int:
     """Bytes that the totals of one run take."""
     waits = len(QUEUE_MEASURES) * len(stages_with_capacity(scenario))
-    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages) + waits)
+    of_pipeline = 2 if scenario.pipeline else 0
+    kinds = 4 + len(scenario.stages) + waits + of_pipeline
+    return 8 * len(scenario.calendar.quarters) * kinds
 
 
 def simulate_totals(
@@ -127,6 +129,9 @@ def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
         "bookings": rows.bookings.sum(axis=(2, 3, 4)),
         "spend": rows.spend.sum(axis=2),
     }
+    if blueprint.opened is not None:
+        totals["pipeline_deals"] = rows.pipeline_deals.sum(axis=(2, 3, 4))
+        totals["pipeline_bookings"] = rows.pipeline_bookings.sum(axis=(2, 3, 4))
     if isinstance(rows, Outcomes):
         return totals
     totals["leads"] = rows.leads.sum(axis=(2, 3))

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
-from forecast.engine.expected import flow_at
+from forecast.engine.expected import means_of
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.state import new_state
 from forecast.engine.kernel.sweep import sweep
+from forecast.engine.pipeline import add_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.sizes import make_sizes
@@ -144,6 +145,8 @@ class Simulator:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
         out = full.deals, full.bookings
         add_worth(self.blueprint, self.keys, tables, cells, first, out)
+        if self.blueprint.opened is not None:
+            add_deals(self.blueprint.opened, plan, self.keys.deal, tables, first, full)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -179,7 +182,8 @@ class Simulator:
 
 def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
-    means = flow_at(blueprint, draws.means(), 1).deals[0].max(axis=0)
+    tables = blueprint.maker.tables(draws.means())
+    means = means_of(replace(blueprint, opened=None), tables, 1).deals[0].max(axis=0)
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)

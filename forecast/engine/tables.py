@@ -90,6 +90,7 @@ class TableMaker:
             **self._once("lags", self._lag_tables, values),
             brought=self._once("brought", self.customers.brought, values),
             existing=self._once("existing", self.customers.existing, values),
+            lag_factor=self._once("lag factor", self._lag_factor, values),
         )
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
@@ -194,6 +195,13 @@ class TableMaker:
                 columns.append(np.ones(1) if factor is None else factor)
         stacked = stack_rows(columns)
         return stacked.reshape(len(stacked), len(layout.scenario.groups), -1)
+
+    def _lag_factor(self, values: Values) -> Floats:
+        """Factors on time, shape (row, lag); none without open deals."""
+        if self.layout.scenario.pipeline is None:
+            return np.ones((1, 0))
+        factors = [values.factor(getattr(lag, "about", None)) for lag, *_ in self.lags]
+        return stack_rows([np.ones(1) if factor is None else factor for factor in factors])
 
     def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar

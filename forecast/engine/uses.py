@@ -25,6 +25,8 @@ def uses(scenario: Scenario) -> frozenset[str]:
             found.add(WORKED)
     if scenario.referred is not None:
         found.add(REFERRAL)
+    if scenario.pipeline is not None:
+        found.add(PIPELINE)
     return frozenset(found)
 
 

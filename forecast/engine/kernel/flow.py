@@ -28,6 +28,8 @@ class Means(NamedTuple):
     spend: Floats  # (r, q, c)
     open: Floats  # (r, q, c, j)
     unworked: Floats  # (r, q, c, j)
+    pipeline_deals: Floats  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
 
 
 class Flow(NamedTuple):
@@ -90,6 +92,23 @@ class Course(NamedTuple):
 @jit()
 def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
     """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
+    clear(flow)
+    follow_on(plan, tables, rows, entry, begin, flow)
+
+
+@jit(merge=True)
+def clear(flow: Flow) -> None:
+    """Take everything but the arrivals off its way."""
+    flow.due[:] = 0.0
+    flow.ending[:] = 0.0
+    flow.inside[:] = 0.0
+    flow.entered[:] = 0.0
+    flow.waiting[:] = 0.0
+
+
+@jit()
+def follow_on(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
+    """Follow the arrivals of a group, and what is under way."""
     periods, stages = len(plan.quarter_of), len(flow.waiting)
     course = Course(
         plan.lag_phase_of,
@@ -103,11 +122,6 @@ def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow:
         tables.lag_chance,
         tables.lag_beyond,
     )
-    flow.due[:] = 0.0
-    flow.ending[:] = 0.0
-    flow.inside[:] = 0.0
-    flow.entered[:] = 0.0
-    flow.waiting[:] = 0.0
     again = False
     for t in range(begin, periods):
         phase, span = plan.phase_of[t], plan.spans.of[t]

@@ -71,6 +71,7 @@ class Keys(NamedTuple):
     giving_up: Bits  # (g, k)
     turn: Bits  # (k,)
     referral: Bits  # (c,) leads that customers bring
+    deal: Bits  # (deal,) open ones, in the order of the file
 
 
 class Tables(NamedTuple):
@@ -100,6 +101,7 @@ class Tables(NamedTuple):
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
     brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
     existing: Floats  # (r, t) leads that the customers at as_of bring
+    lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
 
 
 class Futures(NamedTuple):
