@@ -116,6 +116,7 @@ def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
         np.zeros((*lead, segments, products)),
         np.zeros(lead),
         np.zeros((*lead, stages)),
+        np.zeros((*lead, segments, products)),
     )
     expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
     return means

@@ -14,6 +14,7 @@ import numpy as np
 from forecast.engine.dataset import attributes, coords_of
 from forecast.engine.request import JOURNEY, RequestError
 from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order, ready
+from forecast.engine.uses import RECURRING, uses
 from forecast.engine.variables import attributes_of, coordinates, variables_of
 from forecast.scenario.model import Scenario
 
@@ -70,7 +71,8 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
     listed = list(simulators.values())
     size = min(simulator.slice_runs() for simulator in listed)
     tasks = [(i, *cut) for i in range(len(listed)) for cut in cuts(runs, size)]
-    empty = listed[0].empty(0)
+    own = [RECURRING in uses(simulator.blueprint.scenario) for simulator in listed]
+    empty = listed[own.index(True) if any(own) else 0].empty(0)
     fields = empty._asdict() | {"assumption": np.zeros((0, len(paths)))}
     for name, array in fields.items():
         arrays[name] = np.zeros((len(simulators), runs, *array.shape[1:]), array.dtype)
@@ -80,7 +82,12 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
         i, first, count = tasks[task]
         place = slice(first, first + count)
         rows = type(empty)(*(arrays[name][i, place] for name in empty._fields))
-        assumptions, _tables = listed[i].into(first, rows)
+        if own[i] or not any(own):
+            assumptions, _tables = listed[i].into(first, rows)
+        else:
+            alone = rows._replace(revenue=listed[i].empty(count).revenue)
+            assumptions, _tables = listed[i].into(first, alone)
+            rows.revenue[:] = rows.bookings
         columns = [paths.index(path) for path in listed[i].draws.names]
         arrays["assumption"][i, place, columns] = assumptions.T
 

@@ -14,6 +14,7 @@ from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
+from forecast.engine.uses import RECURRING, uses
 from forecast.scenario.model import Scenario
 
 
@@ -50,13 +51,20 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         np.array([v.product for v in layout.variants], dtype=np.int64),
         maker.lag_of,
         make_sizes(layout, np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)),
+        maker.kinds.of,
     )
     return Blueprint(layout, maker, plan)
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
-    """Divide the horizon into periods, and into spans of one quarter and phase."""
+    """Divide the horizon into periods, and into spans of one quarter and phase.
+
+    What recurs begins in the period of its win, so that every period is a span of its own.
+    """
     periods = np.arange(scenario.calendar.periods + 1)
+    if RECURRING in uses(scenario):
+        each = Steps(periods, periods[:-1].copy())
+        return each, each
     parts = np.stack([np.array(scenario.calendar.quarter_of), layout.phase_of])
     fresh = np.any(np.diff(parts, axis=1) != 0, axis=0)
     starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
@@ -100,6 +108,8 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         by_variant("size"),
         by_variant("outcome"),
         grid([("ending", *g) for g in groups], len(groups)),
+        by_variant("stays"),
+        by_variant("size of stays"),
     )
 
 

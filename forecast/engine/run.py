@@ -20,6 +20,7 @@ from forecast.engine.plan import Blueprint
 from forecast.engine.selfcheck import check_means
 from forecast.engine.simulate import Simulator, Slice, cuts, in_order, ready
 from forecast.engine.store import Sink, open_sink
+from forecast.engine.uses import RECURRING, uses
 from forecast.scenario.model import Scenario
 
 Progress = Callable[[int, int], None]
@@ -50,7 +51,7 @@ def forecast_run(
     clock.append(time.perf_counter())
     expected = expectation(blueprint, simulator.draws, runs)
     means = {n: np.asarray(a[0]) for n, a in totals_of(blueprint, expected.means).items()}
-    means["revenue"] = means["bookings"]
+    means.setdefault("revenue", means["bookings"])
     check = check_means(_comparable(totals, expected), means, scenario.calendar.quarters)
     clock.append(time.perf_counter())
     parts = ("plan", "simulate", "closed forms")
@@ -106,7 +107,7 @@ def simulate_totals(
                     sink.add(kept)
                 if progress is not None:
                     progress(first + count, runs)
-    totals["revenue"] = totals["bookings"]  # the same array: it takes no memory of its own
+    totals.setdefault("revenue", totals["bookings"])  # the same array: it takes no memory
     return totals, exact.chances(chances) if exact else {}
 
 
@@ -117,6 +118,8 @@ def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
         "bookings": rows.bookings.sum(axis=(2, 3, 4)),
         "spend": rows.spend.sum(axis=2),
     }
+    if RECURRING in uses(blueprint.scenario):
+        totals["revenue"] = rows.revenue.sum(axis=(2, 3, 4))
     if isinstance(rows, Outcomes):
         return totals
     totals["leads"] = rows.leads.sum(axis=(2, 3))
@@ -127,5 +130,6 @@ def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
 
 def _comparable(totals: Totals, expected: Expectation) -> Totals:
     """The runs that a closed-form mean is about: all, or those it was averaged over."""
-    kept = {name: array for name, array in totals.items() if name != "revenue"}
+    same = totals["revenue"] is totals["bookings"]
+    kept = {name: array for name, array in totals.items() if name != "revenue" or not same}
     return kept if expected.runs is None else {n: a[: expected.runs] for n, a in kept.items()}

@@ -21,6 +21,7 @@ from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.sweep import new_state, sweep
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
+from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
 from forecast.engine.uses import needs_journey
@@ -115,6 +116,8 @@ class Simulator:
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
         cells = 3 * 8 * plan.sizes.code.size * (len(plan.spans.start) - 1)
+        if maker.kinds.kinds:
+            cells += 2 * 8 * (int(maker.kinds.terms.max()) + 1)
         chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
@@ -140,6 +143,11 @@ class Simulator:
         else:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
         add_worth(plan, self.keys, tables, cells, first, (full.deals, full.bookings))
+        stays = self.blueprint.maker.stays(tables, values)
+        if stays is not None:
+            amounts = Amounts(full.deals, full.bookings, full.revenue)
+            deals = Deals(cells, tables.scale, first)
+            add_recurring(plan, self.keys, self.blueprint.maker.kinds, stays, deals, amounts)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)

@@ -20,7 +20,6 @@ from forecast.engine.arrivals import (
 )
 from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
     CONVERSION,
     DIRICHLET,
@@ -31,11 +30,11 @@ from forecast.engine.kernel.takes import (
     fill_conditional,
     fill_takes,
 )
-from forecast.engine.lags import lag_chances, within_chance
+from forecast.engine.lags import chance_rows, lag_chances, within_chance
 from forecast.engine.layout import Layout
+from forecast.engine.stays import Stays, booked_of, kept_of, kinds_of, stays_of
 from forecast.scenario.model import LOST, Group, Lag, Number, Stage, Uncertain
 
-NO_MASS = 1e-300
 LANES = 64  # runs whose journeys are worked out together
 T = TypeVar("T")
 Within = tuple[Lag, float]  # a chance to be found: that a lag is no longer than so many days
@@ -50,6 +49,7 @@ class TableMaker:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.lags, self.lag_of = _distinct_lags(layout)
+        self.kinds = kinds_of(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -65,8 +65,17 @@ class TableMaker:
             self._once("scale", self._scale, values),
             self._once("fixed cost", self._fixed_cost, values),
             self._once("lead cost", self._lead_cost, values),
+            self._once("kept", lambda known: kept_of(self.kinds, known), values),
+            self._once("booked", lambda known: booked_of(self.kinds, known), values),
             **self._once("lags", self._lag_tables, values),
         )
+
+    def stays(self, tables: Tables, values: Values) -> Stays | None:
+        """Fill the tables of recurring products; None without such products."""
+        if not self.kinds.kinds:
+            return None
+        made = self._once("stays", lambda known: stays_of(self.kinds, tables, known), values)
+        return made._replace(booked=tables.booked)
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
         """Make something of values, once and for all if it asks for none of them."""
@@ -179,27 +188,7 @@ class TableMaker:
             )
 
         parts = [self._once(key, chances_of(*key), values) for key in self.lags]
-        counts = np.array([len(p) for p in parts], dtype=np.int64)
-        first = np.cumsum(counts) - counts
-        chances = np.concatenate(parts)
-        cells = chances.shape[1] - np.argmax(chances[:, ::-1] > NO_MASS, axis=1)
-        width = int(cells.max())
-        chances = np.ascontiguousarray(chances[:, :width])
-        cumulative = np.zeros(chances.shape, dtype=np.uint64)
-        guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
-        beyond = np.zeros((len(chances), width + 1))
-        last = np.zeros(len(chances), dtype=np.int64)
-        build_rows(chances, cells.astype(np.int64), beyond, last, cumulative, guide)
-        return {
-            "lag_first": first,
-            "lag_step": (counts > 1).astype(np.int64),
-            "lag_cells": cells.astype(np.int64),
-            "lag_chance": chances,
-            "lag_beyond": beyond,
-            "lag_last": last,
-            "lag_cumulative": cumulative,
-            "lag_guide": guide,
-        }
+        return chance_rows(parts)
 
 
 class _Watch(Mapping[Uncertain, Floats]):

@@ -15,7 +15,13 @@ JOINED = frozenset({CAPACITY, REFERRAL, WORKED})  # these tie leads together, or
 def uses(scenario: Scenario) -> frozenset[str]:
     """Tell which of these parts a scenario uses."""
     found: set[str] = set()
-    del scenario
+    if any(
+        product.recurring is not None
+        for version in scenario.versions
+        for products in version.products.values()
+        for product in products.values()
+    ):
+        found.add(RECURRING)
     return frozenset(found)
 
 

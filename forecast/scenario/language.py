@@ -23,8 +23,9 @@ from forecast.scenario.forms import (
     within,
 )
 from forecast.scenario.leads import LeadsForm, SeasonalityForm
-from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
+from forecast.scenario.model import Channel, Correlation, Cost, Rate
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.recurring import MARGIN, RECURRING, ProductRecord, make_product
 from forecast.scenario.stages import JOURNEY
 
 
@@ -46,13 +47,15 @@ class Raw:
         return dict(self.shape)
 
 
-PRODUCT = Record(
+PRODUCT = ProductRecord(
     "a product",
     {
         "mix": Key(Figure("a mix", 0.0, 1.0), "the share of won deals that buy it", 1.0),
         "size": Key(Spread("a deal size"), "the value of a deal", required=True, example="25k"),
+        "margin": MARGIN,
+        "recurring": Key(RECURRING, "that the size is paid again and again"),
     },
-    Product,
+    make_product,
 )
 PRODUCTS = Named("products", "product", PRODUCT, most=60)
 

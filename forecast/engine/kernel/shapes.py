@@ -36,6 +36,7 @@ class Plan(NamedTuple):
     product_of: Counts  # (v,)
     lag_of: Counts  # (f, g, e) which lag
     sizes: Sizes
+    kind: Counts  # (g, v) which kind of recurring product, -1 for what is paid once
 
 
 class Keys(NamedTuple):
@@ -50,6 +51,8 @@ class Keys(NamedTuple):
     size: Bits  # (g, v)
     outcome: Bits  # (g, v) deals drawn at once, without their journey
     ending: Bits  # (g,) the same of leads that come for certain
+    stays: Bits  # (g, v) how long customers stay
+    stay_size: Bits  # (g, v) sizes of the deals of customers that stay equally long
 
 
 class Tables(NamedTuple):
@@ -64,6 +67,8 @@ class Tables(NamedTuple):
     scale: Floats  # (r, g, v) factor on sizes
     fixed_cost: Floats  # (r, c, t)
     lead_cost: Floats  # (r, c, t)
+    kept: Floats  # (r, kind, n) of a size, revenue to expect in the n-th period after the win
+    booked: Floats  # (r, kind) of a size, what is booked
     lag_first: Counts  # (lag,) its first row among the lag rows
     lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
     lag_cells: Counts  # (row,) cells in use
