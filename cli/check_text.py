@@ -12,6 +12,10 @@ from .journey_text import print_changes, print_differences, print_tree
 from .screen import Column, fits, heading, print_table, say, wrapped
 
 
+SHARES = ("conversion", "share", "share_of_rest", "mix", "margin")
+SHARES_INSIDE = {"dirichlet", "growth", "churn", "expansion", "discount"}
+
+
 def print_check(document: Document) -> None:
     """Print what a scenario says; the last line is OK."""
     quarters = document["quarters"]
@@ -29,6 +33,7 @@ def print_check(document: Document) -> None:
     print_tree(document["journey"])
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
+    _print_recurring(document["products"])
     _print_uncertain(document)
     print_changes(document["changes"])
     _print_goals(document["goals"])
@@ -107,6 +112,32 @@ def _print_products(products: Sequence[Document]) -> None:
     )
 
 
+def _print_recurring(products: Sequence[Document]) -> None:
+    """Of products that are paid again and again, how long customers stay and what one is worth."""
+    rows = [
+        (f"  in {each['where']}" if "where" in each else each["product"], each)
+        for product in products
+        for each in (product, *product["differences"])
+        if each["every"] is not None
+    ]
+    if not rows:
+        return
+    stays = [each["lifetime_months"] for _, each in rows]
+    worth = [each["lifetime_value"] for _, each in rows]
+    say()
+    heading("Recurring products: a customer, at the means of what is uncertain")
+    print_table(
+        [
+            Column("product", [name for name, _ in rows], left=True, keep=9),
+            Column("paid every", [each["every"] for _, each in rows], left=True, keep=5),
+            Column("there after a year", [share(e["retention_year"]) for _, e in rows], keep=8),
+            Column("months", ["-" if m is None else f"{m:.1f}" for m in stays], keep=7),
+            Column("margin", [share(each["margin"]) for _, each in rows], keep=4),
+            Column("lifetime value", ["-" if w is None else money(w) for w in worth], keep=8),
+        ]
+    )
+
+
 def _print_uncertain(document: Document) -> None:
     """What is drawn once per run, and what is drawn together."""
     uncertain = document["uncertain"]
@@ -139,10 +170,9 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
-        "dirichlet",
-        "growth",
-    } & set(parts):
+    if parts[-1] in ("alpha", "beta") and "churn" in parts:
+        return f"{value:.3g}"
+    if parts[-1] in SHARES or SHARES_INSIDE & set(parts):
         return share(value)
     if "lag" in parts:
         return duration(value)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.analysis import Document
+from forecast.analysis.customers import describe_customers
 from forecast.analysis.ranks import quantile_rank, rank_interval
 from forecast.engine.outcome import Outcome
 from forecast.scenario.calendar import Calendar
@@ -56,6 +57,7 @@ def summarize(outcome: Outcome) -> Document:
             for goal in scenario.goals
             for label, quarters in goal.quarters
         ],
+        "customers": describe_customers(outcome),
         "expected_from": outcome.expected_how,
         "check": _check(outcome),
     }

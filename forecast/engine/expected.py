@@ -107,7 +107,7 @@ def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
     scenario, plan = blueprint.scenario, blueprint.plan
     channels, segments = len(scenario.channels), len(scenario.segments)
-    products, stages = len(scenario.products), len(scenario.stages)
+    products, stages = int(plan.product_of.max()) + 1, len(scenario.stages)
     lead = rows, len(scenario.calendar.quarters), channels
     means = Means(
         np.zeros((*lead, segments)),

@@ -21,6 +21,7 @@ of 1 / (1 - (1 - u)**T r**m) over u ~ Beta(a, b) in place of the last factor; th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,9 +31,10 @@ from forecast.engine.assumptions import Floats, Values
 from forecast.scenario.calendar import DAYS_IN, MONTHS_IN
 from forecast.scenario.model import Rate, Recurring
 
-POINTS = 1_200  # of the trapezoidal rule
+POINTS, POINTS_OF_MANY = 1_200, 400  # of the trapezoidal rule: for one row, for rows
 REACH, DEVIATIONS = 42.0, 12.0  # where its integrand is below e**-42
 ROWS_AT_ONCE = 256
+LEAST_LOG = -700.0
 NEVER = 1e-12  # a logarithm of growth nearer to 0 than this is none
 
 
@@ -74,13 +76,36 @@ class Lifetime:
             stays = np.divide(np.log(u), log, out=np.full(len(u), np.inf), where=log < 0.0)
         return np.asarray(1.0 + np.floor(stays))
 
-    def payment_curve(self, months: int) -> Floats:
-        """What is to be paid up to the end of each month, recognised evenly: (row, months + 1)."""
-        count = -(-months // self.every_months)
-        at = np.arange(count)
+    def payments_until(self, longest: int) -> Callable[[NDArray[np.int64]], Floats]:
+        """Give the function of whole months up to ``longest``, (row,), that tells what is to be
+        paid until their end, each payment counted evenly over its ``every``."""
+        rows = max(len(self.growth), len(self.churn) if self.shape is None else len(self.shape[0]))
+        if rows > 1 and self.churn is not None:
+            return self._paid_until
+        curve = self._curve(longest)
+        if len(curve) == 1:
+            return lambda months: curve[0][months]
+        return lambda months: np.take_along_axis(curve, months[:, None], axis=1)[:, 0]
+
+    def _curve(self, longest: int) -> Floats:
+        """What is to be paid until the end of each month, (row, longest + 1)."""
+        at = np.arange(-(-longest // self.every_months))
         paid = self.survival(at // self.payments) * np.exp(self.growth[:, None] * at)
-        monthly = np.repeat(paid / self.every_months, self.every_months, axis=1)[:, :months]
+        monthly = np.repeat(paid / self.every_months, self.every_months, axis=1)[:, :longest]
         return np.concatenate([np.zeros((len(monthly), 1)), np.cumsum(monthly, axis=1)], axis=1)
+
+    def _paid_until(self, months: NDArray[np.int64]) -> Floats:
+        """The same of the geometric distribution, in closed form."""
+        assert self.churn is not None
+        with np.errstate(divide="ignore"):
+            stay = np.maximum(np.log1p(-self.churn) * self.term, LEAST_LOG)
+        whole, terms = months // self.every_months, months // self.every_months // self.payments
+        per_term = stay + self.payments * self.growth
+        before = _sum_of_powers(self.growth, self.payments) * _sum_of_powers(per_term, terms)
+        inside = _sum_of_powers(self.growth, whole - terms * self.payments)
+        begun = months / self.every_months - whole
+        last = begun * np.exp(terms * stay + whole * self.growth)
+        return np.asarray(before + np.exp(terms * per_term) * inside + last)
 
     def _hazard(self, w: Floats) -> Floats:
         if self.churn is not None:
@@ -164,10 +189,11 @@ def _beta_mean(a: Floats, b: Floats, term: float, log: Floats) -> Floats:
     far = REACH + np.log1p(1.0 / np.maximum(-log, 1e-9))
     low = middle - far / slow - DEVIATIONS * sd
     high = middle + REACH / b + DEVIATIONS * sd
-    y = np.linspace(low, high, POINTS, axis=1)
+    points = POINTS if len(a) == 1 else POINTS_OF_MANY
+    y = np.linspace(low, high, points, axis=1)
     log_u, log_stay = -np.logaddexp(0.0, -y), -np.logaddexp(0.0, y)
     weight = np.exp(a[:, None] * log_u + b[:, None] * log_stay - betaln(a, b)[:, None])
     leaves = -np.expm1(term * log_stay + log[:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
         inside = np.where(weight > 0.0, weight / leaves, 0.0)
-    return np.asarray(inside.sum(axis=1) * (high - low) / (POINTS - 1))
+    return np.asarray(inside.sum(axis=1) * (high - low) / (points - 1))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.chance import ExactChances, GoalSpan, Moments
+from forecast.engine.customers import CustomerRuns, Customers
 from forecast.engine.expected import Expectation, expectation
 from forecast.engine.kernel.collapse import Outcomes
 from forecast.engine.kernel.flow import Means
@@ -25,6 +26,7 @@ from forecast.scenario.model import Scenario
 
 Progress = Callable[[int, int], None]
 Totals = dict[str, NDArray[np.generic]]
+_Part = tuple[Totals, Moments | None, Slice | None, CustomerRuns | None]
 
 
 def forecast_run(
@@ -46,8 +48,9 @@ def forecast_run(
     blueprint = simulator.blueprint
     exact = ExactChances(blueprint, bool(simulator.draws.names), runs)
     opener = open_sink(output, simulator, runs, seed) if output else nullcontext()
+    customers = Customers(blueprint, simulator.draws, seed, runs)
     clock.append(time.perf_counter())
-    totals, chances = simulate_totals(simulator, runs, exact, opener, progress)
+    totals, chances = simulate_totals(simulator, runs, exact, opener, progress, customers)
     clock.append(time.perf_counter())
     expected = expectation(blueprint, simulator.draws, runs)
     means = {n: np.asarray(a[0]) for n, a in totals_of(blueprint, expected.means).items()}
@@ -65,6 +68,7 @@ def forecast_run(
         exact=chances,
         expected_how=expected.how,
         seconds=dict(zip(parts, map(float, np.diff(clock)), strict=True)),
+        customers=customers.whole(),
     )
 
 
@@ -79,30 +83,34 @@ def simulate_totals(
     exact: ExactChances | None,
     opener: AbstractContextManager[Sink | None],
     progress: Progress | None,
+    customers: Customers | None = None,
 ) -> tuple[Totals, dict[GoalSpan, Exact | None]]:
-    """Simulate all runs slice by slice; keeps their totals and exact chances, writes the rest."""
+    """Simulate all runs slice by slice; keeps totals, chances and customers, writes the rest."""
     blueprint = simulator.blueprint
     totals: Totals = {}
     chances: list[Moments] = []
     with opener as sink:
 
-        def one(first: int, count: int) -> tuple[Totals, Moments | None, Slice | None]:
+        def one(first: int, count: int) -> _Part:
             rows = simulator.empty(count)
             assumptions, tables = simulator.into(first, rows)
             kept = Slice(first, rows, assumptions) if sink else None
             chance = exact.of_slice(tables, first, count) if exact else None
-            return totals_of(blueprint, rows), chance, kept
+            bought = customers.of_slice(rows, first) if customers else None
+            return totals_of(blueprint, rows), chance, kept, bought
 
         slices = cuts(runs, simulator.slice_runs())
         work = in_order(one, slices)
         with closing(work):
-            for (first, count), (part, chance, kept) in zip(slices, work, strict=True):
+            for (first, count), (part, chance, kept, bought) in zip(slices, work, strict=True):
                 for name, array in part.items():
                     if name not in totals:
                         totals[name] = np.empty((runs, array.shape[1]), array.dtype)
                     totals[name][first : first + count] = array
                 if chance is not None:
                     chances.append(chance)
+                if customers and bought:
+                    customers.add(bought, first)
                 if sink and kept:
                     sink.add(kept)
                 if progress is not None:
