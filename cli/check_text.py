@@ -11,7 +11,6 @@ from forecast.scenario.model import MONEY_METRICS
 from .journey_text import print_changes, print_differences, print_tree
 from .screen import Column, fits, heading, print_table, say, wrapped
 
-
 SHARES = ("conversion", "share", "share_of_rest", "mix", "margin")
 SHARES_INSIDE = {"dirichlet", "growth", "churn", "expansion", "discount"}
 
