@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+import xarray
+from click.testing import CliRunner
 from helpers import bound, exactly, scenario, z_mean, z_moment
 
 import forecast
 from forecast.analysis.customers import describe_runs
 from forecast.analysis.summary import summarize
+from forecast.cli.group import cli
 from forecast.engine import customers
 from forecast.engine.run import forecast_run
 
@@ -245,3 +248,46 @@ def test_a_scenario_without_products_has_one_entry_a_channel() -> None:
     assert [(each["channel"], each["product"]) for each in found] == [
         ("web", "all"), ("free", "all"), ("idle", "all")
     ]  # fmt: skip
+
+
+def said(*arguments: str) -> str:
+    """What the command says."""
+    result = CliRunner(env={"COLUMNS": "110"}).invoke(cli, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_command_shows_customers_where_there_is_something_to_say(tmp_path) -> None:
+    (tmp_path / "plan.yaml").write_text(FIXED, encoding="utf-8")
+    shown = said("run", str(tmp_path / "plan.yaml"), "--runs", "200")
+    (line,) = (line for line in shown.splitlines() if line.startswith("web "))
+    assert line.split()[-4:] == ["150", "8.4x", "3.1", "3.4x"]
+    assert "revenue" in shown
+    once = FIXED[: FIXED.index("    recurring:")].replace(
+        "cost: {per_lead: 150}", "growth: 0% per month"
+    )
+    once = once.replace("cost: {fixed: 100 per month}", "growth: 0% per month")
+    once = once.replace("fixed: [10], per: month, then: zero", "mean: 10, per: month")
+    once = once.replace("fixed: [0], per: month, then: zero", "mean: 1, per: month")
+    (tmp_path / "once.yaml").write_text(once, encoding="utf-8")
+    shown = said("run", str(tmp_path / "once.yaml"), "--runs", "200")
+    assert "customers" not in shown
+    assert "revenue" not in shown
+
+
+def test_check_explains_recurring_products(tmp_path) -> None:
+    (tmp_path / "plan.yaml").write_text(FIXED, encoding="utf-8")
+    shown = said("check", str(tmp_path / "plan.yaml"))
+    (line,) = (line for line in shown.splitlines() if line.startswith("plan ") and "month" in line)
+    # 0.97**12, 1 / 0.03 months, 2,525 / 2
+    assert line.split() == ["plan", "month", "69.4%", "33.3", "50%", "1.26k"]
+
+
+def test_every_run_of_revenue_is_written(tmp_path) -> None:
+    (tmp_path / "plan.yaml").write_text(FIXED, encoding="utf-8")
+    file = tmp_path / "out.nc"
+    said("run", str(tmp_path / "plan.yaml"), "--runs", "300", "--output", str(file))
+    with xarray.open_dataset(file, engine="h5netcdf") as data:
+        alone = forecast.simulate(scenario(FIXED), runs=300)
+        np.testing.assert_array_equal(data.revenue.values, alone.revenue.values)
+        assert not np.array_equal(data.revenue.values, data.bookings.values)

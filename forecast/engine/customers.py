@@ -136,11 +136,12 @@ class Customers:
                 expected[c, -1] = mix @ expected[c, :-1] / mix.sum()
         return drawn, expected
 
-    def _choose(self, weights: Floats, names: tuple[str, ...], first: int, count: int) -> Floats:
+    def _choose(self, weights: Floats, names: tuple[str, ...], first: int, count: int) -> Counts:
         """Choose an index by weights in each run."""
         edges = np.cumsum(weights) / weights.sum()
         edges[np.flatnonzero(weights)[-1] :] = 1.0
-        return np.searchsorted(edges, self._uniforms(names, first, count), side="right")
+        at = np.searchsorted(edges, self._uniforms(names, first, count), side="right")
+        return at.astype(np.int64)
 
     def _uniforms(self, names: tuple[str, ...], first: int, count: int) -> Floats:
         out = np.empty(count)

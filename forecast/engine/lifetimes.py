@@ -79,8 +79,7 @@ class Lifetime:
     def payments_until(self, longest: int) -> Callable[[NDArray[np.int64]], Floats]:
         """Give the function of whole months up to ``longest``, (row,), that tells what is to be
         paid until their end, each payment counted evenly over its ``every``."""
-        rows = max(len(self.growth), len(self.churn) if self.shape is None else len(self.shape[0]))
-        if rows > 1 and self.churn is not None:
+        if self.churn is not None and max(len(self.growth), len(self.churn)) > 1:
             return self._paid_until
         curve = self._curve(longest)
         if len(curve) == 1:
@@ -165,13 +164,13 @@ def _log_growth(rate: Rate, every: str, values: Values) -> Floats:
     return np.asarray(np.log1p(values(rate.amount)) * (DAYS_IN[every] / DAYS_IN[rate.per]))
 
 
-def _sum_of_powers(log: Floats, count: Floats | float) -> Floats:
+def _sum_of_powers(log: Floats, count: Floats | NDArray[np.int64] | float) -> Floats:
     """1 + r + ... + r**(count - 1) with r = e**log."""
-    log, count = np.broadcast_arrays(log, count)
+    log, count = np.broadcast_arrays(log, np.asarray(count, dtype=np.float64))
     with np.errstate(over="ignore"):
         top = np.expm1(np.where(log == 0.0, 0.0, log * np.where(log == 0.0, 0.0, count)))
     bottom = np.expm1(log)
-    return np.divide(top, bottom, out=np.array(count, dtype=np.float64), where=log != 0.0)
+    return np.divide(top, bottom, out=np.array(count), where=log != 0.0)
 
 
 def _beta_mean(a: Floats, b: Floats, term: float, log: Floats) -> Floats:

@@ -69,7 +69,7 @@ def kinds_of(layout: Layout) -> Kinds:
 def _over(calendar: Calendar, days: float) -> Counts:
     """How many whole spans of so many days are over when the n-th period begins."""
     begins = np.arange(calendar.periods) * calendar.period_days
-    return np.floor(begins / days + ROUNDING).astype(np.int64)
+    return np.asarray(np.floor(begins / days + ROUNDING), dtype=np.int64)
 
 
 def kept_of(kinds: Kinds, values: Values) -> Floats:

@@ -89,6 +89,8 @@ def _segment(share: Any, journey: Any, products: Any) -> Overridden:
 def _partial(schema: Schema) -> Schema:
     """The same section, of whose things any key may be left out."""
     things = {**schema["additionalProperties"], "required": []}
+    keys = things["properties"]
+    things["properties"] = {**keys, "recurring": {**keys["recurring"], "required": []}}
     return {**schema, "additionalProperties": things}
 
 
