@@ -76,6 +76,7 @@ class Customers:
         self.runs = max(1, min(runs, MOST_KEPT // (channels * (products + 1 + len(FIGURES)))))
         self._deals, self._weights = _mixes(blueprint, draws)
         self._margin = _margin_rows(blueprint)
+        self._keys: dict[tuple[str, ...], np.uint64] = {}
         shape = self.runs, channels
         self._kept = CustomerRuns(
             {name: np.empty(shape) for name in FIGURES},
@@ -145,8 +146,13 @@ class Customers:
 
     def _uniforms(self, names: tuple[str, ...], first: int, count: int) -> Floats:
         out = np.empty(count)
-        fill_uniforms(np.uint64(stream_key(self._seed, *names)), first, out)
+        fill_uniforms(self._key(*names), first, out)
         return out
+
+    def _key(self, *names: str) -> np.uint64:
+        if names not in self._keys:
+            self._keys[names] = np.uint64(stream_key(self._seed, *names))
+        return self._keys[names]
 
     def _draw(
         self, weights: Floats, names: tuple[str, str], values: Values, first: int, count: int
@@ -156,7 +162,7 @@ class Customers:
         if not weights.any():
             return out
         which = self._choose(weights, ("customer", *names), first, count)
-        key = np.uint64(stream_key(self._seed, "customer's size", *names))
+        key = self._key("customer's size", *names)
         one, sizes, work = np.empty((1, count), np.int64), np.empty((1, count)), None
         for i in np.flatnonzero(weights):
             deal, mine = self._deals[i], which == i

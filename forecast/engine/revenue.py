@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from forecast.engine.assumptions import Floats
 from forecast.engine.kernel.samplers import Counts
 from forecast.engine.kernel.shapes import Keys, Plan
-from forecast.engine.kernel.stays import recognise, split
+from forecast.engine.kernel.stays import Classes, recognise, split
 from forecast.engine.kernel.sums import Cell
-from forecast.engine.stays import CLASS_SHIFT, Kinds, Stays, StayWork, new_stay_work
+from forecast.engine.stays import Kinds, Stays, StayWork, new_stay_work
 from forecast.engine.worth import fill_sums
 
 
@@ -41,38 +42,49 @@ def add_recurring(
     out.revenue[:] += out.bookings
     segments, quarters = out.deals.shape[3], out.deals.shape[1]
     work = new_stay_work(kinds, quarters, deals.cells.shape[-1])
-    for g, v in np.argwhere(plan.kind >= 0):
+    for g, v in np.argwhere(plan.kind >= 0).tolist():
         n = deals.cells[g, v]
         if not n.any():
             continue
-        booked = np.zeros_like(work.revenue)
-        work.revenue[:] = 0.0
-        for t in np.flatnonzero(n.any(axis=1)):
-            worth = _classes(plan, keys, stays, deals, (int(g), int(v), int(t)), work)
-            kind = plan.kind[g, v]
-            after = plan.quarter_of[t:]
-            recognise(
-                worth, stays.paid[:, kind], kinds.terms[kind], after, work.active, work.revenue
-            )
-            booked[after[0]] += stays.booked[:, kind] * work.active
+        for array in work.brought:
+            array[:] = 0.0
+        for first, after in _parts(kinds.begin[plan.kind[g, v]], len(work.classes)):
+            _add_part(plan, keys, (kinds, stays), deals, (g, v, first, after), work)
         scale = deals.scale[:, g, v]
         place = (slice(None), slice(None), g // segments, g % segments, plan.product_of[v])
         np.add.at(out.deals[place].T, plan.quarter_of, n)
-        out.bookings[place] += (booked * scale).T
-        out.revenue[place] += (work.revenue * scale).T
+        out.bookings[place] += (work.brought.booked * scale).T
+        out.revenue[place] += (work.brought.revenue * scale).T
 
 
-def _classes(
-    plan: Plan, keys: Keys, stays: Stays, deals: Deals, at: tuple[int, int, int], work: StayWork
-) -> Floats:
-    """Split the deals of group, variant and period by how long they stay; gives (class, run)."""
-    g, v, t = at
+def _parts(begin: Counts, rows: int) -> Iterator[tuple[int, int]]:
+    """Cut periods into (first, after) of as many as have no more classes than that."""
+    first = 0
+    while first < len(begin) - 1:
+        after = int(np.searchsorted(begin, begin[first] + rows, side="right")) - 1
+        yield first, after
+        first = after
+
+
+def _add_part(
+    plan: Plan,
+    keys: Keys,
+    recurring: tuple[Kinds, Stays],
+    deals: Deals,
+    at: tuple[int, int, int, int],
+    work: StayWork,
+) -> None:
+    """Split the deals of group, variant and some periods by their stay; add what they bring."""
+    g, v, first, after = at
+    kinds, stays = recurring
     kind = int(plan.kind[g, v])
-    count = int(work.terms[kind, len(plan.quarter_of) - 1 - t]) + 1
-    classes, worth = work.classes[:count], work.worth[:count]
-    address = keys.stays[g, v], deals.first_run, t
-    split(deals.cells[g, v, t], stays.leaving, kind, address, work.spread, work.numbers, classes)
-    steps = t + (work.numbers[:count] << CLASS_SHIFT)
+    begin = kinds.begin[kind][first : after + 1]
+    count = int(begin[-1] - begin[0])
+    classes, worth, each = work.classes[:count], work.worth[:count], Classes(first, begin)
+    address, space = (keys.stays[g, v], deals.first_run), (work.spread, work.numbers)
+    split(deals.cells[g, v, first:after], stays.leaving, kind, address, space, each, classes)
+    steps = kinds.steps[kind][begin[0] : begin[-1]]
     cell = Cell(g, v, keys.stay_size[g, v], deals.first_run, steps)
     fill_sums(classes, plan.sizes, cell, work.sizes, worth)
-    return worth
+    paid, booked = stays.paid[:, kind], stays.booked[:, kind]
+    recognise(worth, each, paid, booked, kinds.terms[kind], plan.quarter_of, work.brought)

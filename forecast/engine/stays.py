@@ -11,6 +11,7 @@ from forecast.engine.assumptions import Floats, Values
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import Spread, new_spread
+from forecast.engine.kernel.stays import Brought
 from forecast.engine.kernel.sums import SizeWork, new_size_work
 from forecast.engine.lags import chance_rows
 from forecast.engine.layout import Layout
@@ -21,6 +22,7 @@ from forecast.scenario.model import Recurring
 Counts = NDArray[np.int64]
 ROUNDING = 1e-9  # of a term: weeks and days are no exact parts of a month
 ONE_TIME = -1
+CELLS_AT_ONCE = 32_768  # classes x runs, that stay near the processor
 CLASS_SHIFT = 12  # a step is period | class << 12: at most 4,095 periods
 
 
@@ -32,6 +34,8 @@ class Kinds(NamedTuple):
     terms: Counts  # (kind, n) whole terms that are over when the n-th period after a win begins
     payments: Counts  # (kind, n) the same of payments
     share: Floats  # (kind,) of a payment that is recognised in a period
+    begin: tuple[Counts, ...]  # by kind: (period + 1,) the first class of each period's deals
+    steps: tuple[Counts, ...]  # by kind: (class,) the step of its sizes
 
 
 class Stays(NamedTuple):
@@ -63,7 +67,18 @@ def kinds_of(layout: Layout) -> Kinds:
         np.array(terms, dtype=np.int64).reshape(shape),
         np.array(payments, dtype=np.int64).reshape(shape),
         np.array([calendar.period_days / days for days in every]),
+        *_classes([each[::-1] + 1 for each in terms]),
     )
+
+
+def _classes(counts: list[Counts]) -> tuple[tuple[Counts, ...], tuple[Counts, ...]]:
+    """Number the classes of each kind's periods, given how many each has; and their steps."""
+    begins = tuple(np.concatenate([[0], np.cumsum(count)]) for count in counts)
+    steps = []
+    for count, begin in zip(counts, begins, strict=True):
+        period = np.repeat(np.arange(len(count)), count)
+        steps.append(period + ((np.arange(begin[-1]) - begin[period]) << CLASS_SHIFT))
+    return begins, tuple(steps)
 
 
 def _over(calendar: Calendar, days: float) -> Counts:
@@ -133,24 +148,21 @@ class StayWork(NamedTuple):
 
     classes: Counts  # (class, run)
     worth: Floats  # (class, run)
-    revenue: Floats  # (quarter, run)
-    active: Floats  # (run,)
+    brought: Brought
     spread: Spread
     numbers: Counts  # 0, 1, ...
-    terms: Counts  # those of the kinds
     sizes: SizeWork
 
 
 def new_stay_work(kinds: Kinds, quarters: int, runs: int) -> StayWork:
     """Allocate working space for so many runs."""
     most = int(kinds.terms.max()) + 1
+    rows = max(most, min(CELLS_AT_ONCE // runs, max(len(steps) for steps in kinds.steps)))
     return StayWork(
-        np.empty((most, runs), np.int64),
-        np.empty((most, runs)),
-        np.empty((quarters, runs)),
-        np.empty(runs),
+        np.empty((rows, runs), np.int64),
+        np.empty((rows, runs)),
+        Brought(np.empty((quarters, runs)), np.empty((quarters, runs)), np.empty(runs)),
         new_spread(),
         np.arange(most + 1),
-        kinds.terms,
         new_size_work(LANES),
     )

@@ -5,6 +5,8 @@ or outlast the horizon: all of a class pay in the same periods, so that one sum 
 they bring in each.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from forecast.engine.kernel import jit
@@ -14,7 +16,12 @@ from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import Spread, To, spread
 
-Address = tuple[Word, int, int]  # key, first run, step
+
+class Classes(NamedTuple):
+    """The classes of some periods' deals: period first + b has begin[b] .. begin[b + 1]."""
+
+    first: int
+    begin: Counts  # (period + 1,)
 
 
 @jit(entry=True)
@@ -22,67 +29,92 @@ def split(
     n: Counts,
     leaving: Tables,
     kind: int,
-    address: Address,
-    at: Spread,
-    numbers: Counts,
+    address: tuple[Word, int],
+    at: tuple[Spread, Counts],
+    classes: Classes,
     out: Counts,
 ) -> None:
-    """out[k, r] = how many of n[r] customers leave after k + 1 terms; the last row: all others.
+    """Split the n[b, r] customers won in a period into out[class, r].
 
-    ``leaving`` has the chances in place of lags, a kind of product a lag; ``numbers`` is 0, 1, ...
+    The k-th class of a period leaves after k + 1 terms, the last one after all of them or later.
+    ``leaving`` has the chances in place of lags, a kind of product a lag; ``address`` is (key,
+    first run), and ``at`` working space and 0, 1, ...
     """
-    key, first_run, step = address
-    last = len(out) - 1
-    to = To(numbers[: last + 1], numbers[:last], 0)
-    for first in range(0, len(n), LANES):
-        lanes = min(LANES, len(n) - first)
-        some, classes = n[first : first + lanes], out[:, first : first + lanes]
-        most = 0
-        for i in range(lanes):
-            at.left[i] = some[i]
-            classes[last, i] = some[i]
-            most = max(most, some[i])
-        for k in range(last):
+    key, first_run = address
+    space, numbers = at
+    for b in range(len(n)):
+        mine = out[classes.begin[b] - classes.begin[0] : classes.begin[b + 1] - classes.begin[0]]
+        last = len(mine) - 1
+        to = To(numbers[: last + 1], numbers[:last], 0)
+        for first in range(0, n.shape[1], LANES):
+            lanes = min(LANES, n.shape[1] - first)
+            some, parts = n[b, first : first + lanes], mine[:, first : first + lanes]
+            most = 0
             for i in range(lanes):
-                classes[k, i] = 0
-        if most > 0 and last > 0:
-            spread(leaving, kind, first, (key, first_run + first, step), at, to, classes[:last])
+                space.left[i] = some[i]
+                parts[last, i] = some[i]
+                most = max(most, some[i])
             for k in range(last):
                 for i in range(lanes):
-                    classes[last, i] -= classes[k, i]
+                    parts[k, i] = 0
+            if most > 0 and last > 0:
+                lane = key, first_run + first, classes.first + b
+                spread(leaving, kind, first, lane, space, to, parts[:last])
+                for k in range(last):
+                    for i in range(lanes):
+                        parts[last, i] -= parts[k, i]
+
+
+class Brought(NamedTuple):
+    """What deals bring by quarter, and working space."""
+
+    booked: Floats  # (q, r)
+    revenue: Floats  # (q, r)
+    active: Floats  # (r,)
 
 
 @jit(entry=True)
 def recognise(
     worth: Floats,
+    classes: Classes,
     paid: Floats,
+    booked: Floats,
     terms: Counts,
     quarters: Counts,
-    active: Floats,
-    out: Floats,
+    out: Brought,
 ) -> None:
-    """Add to out[q, r] what the classes of one period bring in each quarter.
+    """Add to ``out`` what the classes of some periods bring in each quarter.
 
     worth (class, r) is what a class pays each time; paid (r or 1, n) of that is recognised in the
-    n-th period after, whose quarter is quarters[n], if the customer is there for term terms[n].
-    ``active`` (r,) gets the worth of all classes.
+    n-th period after the win, if the customer is there for term terms[n]; booked (r or 1,) of it
+    is booked when won. ``quarters`` has the quarter of each period.
     """
-    active[:] = 0.0
-    left = len(worth)
-    for n in range(len(quarters) - 1, -1, -1):
-        while left > terms[n]:
-            left -= 1
-            more = worth[left]
-            for r in range(len(active)):
-                active[r] += more[r]
-        brought = out[quarters[n]]
-        if len(paid) == 1:
-            share = paid[0, n]
-            for r in range(len(active)):
-                brought[r] += share * active[r]
-        else:
-            for r in range(len(active)):
-                brought[r] += paid[r, n] * active[r]
+    active = out.active
+    for b in range(len(classes.begin) - 1):
+        t = classes.first + b
+        first = classes.begin[b] - classes.begin[0]
+        left = classes.begin[b + 1] - classes.begin[0]
+        active[:] = 0.0
+        for n in range(len(quarters) - 1 - t, -1, -1):
+            while left > first + terms[n]:
+                left -= 1
+                more = worth[left]
+                for r in range(len(active)):
+                    active[r] += more[r]
+            add_product(paid[:, n], active, out.revenue[quarters[t + n]])
+        add_product(booked, active, out.booked[quarters[t]])
+
+
+@jit()
+def add_product(share: Floats, amount: Floats, out: Floats) -> None:
+    """out[r] += share[r] * amount[r]; the share may be the same for all."""
+    if len(share) == 1:
+        one = share[0]
+        for r in range(len(amount)):
+            out[r] += one * amount[r]
+    else:
+        for r in range(len(amount)):
+            out[r] += share[r] * amount[r]
 
 
 @jit(entry=True)
