@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.analysis import Document
+from forecast.analysis.customers import describe_customers
 from forecast.analysis.pipeline_facts import describe_pipeline
 from forecast.analysis.ranks import quantile_rank, rank_interval
 from forecast.engine.capacity import stages_with_capacity
@@ -60,6 +61,7 @@ def summarize(outcome: Outcome) -> Document:
             for goal in scenario.goals
             for label, quarters in goal.quarters
         ],
+        "customers": describe_customers(outcome),
         "expected_from": outcome.expected_how,
         "check": _check(outcome),
     }

@@ -93,6 +93,8 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
         }
         rows = type(empty)(**held)
         assumptions, _tables = listed[i].into(first, rows)
+        if arrays["revenue"].size and 0 in own["revenue"].shape[1:]:
+            arrays["revenue"][i, place] = arrays["bookings"][i, place]
         columns = [paths.index(path) for path in listed[i].draws.names]
         arrays["assumption"][i, place, columns] = assumptions.T
 

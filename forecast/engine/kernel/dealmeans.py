@@ -110,6 +110,7 @@ def add_won(at: tuple[int, int, int, int, int], number: float, amount: float, me
     """Add deals won and what they are worth."""
     means.deals[at] += number
     means.bookings[at] += amount
+    means.revenue[at] += amount
     means.pipeline_deals[at] += number
     means.pipeline_bookings[at] += amount
 

@@ -30,6 +30,7 @@ class Means(NamedTuple):
     unworked: Floats  # (r, q, c, j)
     pipeline_deals: Floats  # (r, q, c, s, p)
     pipeline_bookings: Floats  # (r, q, c, s, p)
+    revenue: Floats  # (r, q, c, s, p)
 
 
 class Flow(NamedTuple):
@@ -419,5 +420,30 @@ def add_group(
                 left -= n
                 p = plan.product_of[v]
                 scale = tables.scale[row_of(len(tables.scale), row), g, v]
+                worth = n * scale * size_mean[g, v]
                 means.deals[row, q, c, s, p] += n
-                means.bookings[row, q, c, s, p] += n * scale * size_mean[g, v]
+                if plan.kind[g, v] < 0:
+                    means.bookings[row, q, c, s, p] += worth
+                    means.revenue[row, q, c, s, p] += worth
+                elif worth > 0.0:
+                    add_recurring(plan, tables, t, plan.kind[g, v], worth, row, means, (c, s, p))
+
+
+@jit()
+def add_recurring(
+    plan: Plan,
+    tables: Tables,
+    t: int,
+    kind: int,
+    worth: float,
+    row: int,
+    means: Means,
+    place: tuple[int, int, int],
+) -> None:
+    """Add what customers won in period t pay for the first time, and what they bring later."""
+    c, s, p = place
+    booked = tables.booked[row_of(len(tables.booked), row), kind]
+    means.bookings[row, plan.quarter_of[t], c, s, p] += worth * booked
+    kept = tables.kept[row_of(len(tables.kept), row), kind]
+    for n in range(len(plan.quarter_of) - t):
+        means.revenue[row, plan.quarter_of[t + n], c, s, p] += worth * kept[n]
