@@ -61,6 +61,7 @@ def test_dims_and_units(path, detail: str) -> None:
     given = forecast.read_scenario(path)
     data = forecast.simulate(given, runs=400, seed=3, detail=detail)
     labels = {"run", "quarter", "channel", "segment", "product", "stage", "path"}
+    labels |= {"pipeline_deals", "pipeline_bookings"} if given.pipeline else set()
     assert set(data.variables) == KEPT[detail] | labels
     for name in KEPT[detail]:
         array = data[name]
