@@ -55,6 +55,11 @@ class ExactChances:
             and _steps(blueprint, goal) * rows <= MOST_STEPS
         ]
 
+    @property
+    def known(self) -> tuple[GoalSpan, ...]:
+        """The goals, each with the label of its quarters, whose exact chance is known."""
+        return tuple((goal, label) for goal, label, _ in self._wanted)
+
     def of_slice(self, tables: Tables, first: int, count: int) -> Moments | None:
         """Sum up the conditional chances of a slice's runs; None where they are not wanted.
 
@@ -134,6 +139,20 @@ def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Float
     stages = len(blueprint.scenario.stages)
     reach(plan, tables, wanted, new_work(plan, stages, quarters), out)
     return out
+
+
+def counting_chances(blueprint: Blueprint, tables: Tables, metric: str) -> Floats:
+    """Chance of an item to count for a metric, for the first row's assumptions.
+
+    Shape (stage it enters, group, period in which it enters, quarter).
+    """
+    plan, stages = blueprint.plan, len(blueprint.scenario.stages)
+    channels, periods = plan.fixed.shape
+    quarters = len(blueprint.scenario.calendar.quarters)
+    work = new_work(plan, stages, quarters)
+    wanted = blueprint.layout.targets.index(_stage_of(metric))
+    reach(plan, tables, wanted, work, np.zeros((1, channels, periods, quarters)))
+    return np.ascontiguousarray(work.known[plan.twin].transpose(1, 0, 2, 3))
 
 
 def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:
