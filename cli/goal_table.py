@@ -53,7 +53,9 @@ def _goal(goal: Mapping[str, Any]) -> str:
     if goal["shortfall_mean"] is not None:
         write = money if goal["metric"] in MONEY_METRICS else count
         short, far = goal["shortfall_mean"], goal["shortfall_p90"]
-        text += f" If missed, short by {write(short)} on average, by {write(far)} in a bad case (P90)."
+        text += (
+            f" If missed, short by {write(short)} on average, by {write(far)} in a bad case (P90)."
+        )
     return text
 
 

@@ -1,4 +1,4 @@
-"""The chances of goals along a lever: each value of it is a scenario, with common random numbers."""
+"""The chances of goals along a lever: each value a scenario, all with common random numbers."""
 
 from __future__ import annotations
 

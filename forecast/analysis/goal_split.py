@@ -1,4 +1,4 @@
-"""What lies behind a goal's chance: luck against not knowing, and the shortfall of the runs that miss.
+"""What lies behind a goal's chance: luck, not knowing, and the shortfall of the runs that miss.
 
 With A the uncertain assumptions, I = 1 where the goal is reached and p(A) = P(I = 1 | A),
 

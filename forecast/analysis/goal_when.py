@@ -101,7 +101,7 @@ class Timing:
             chance, items, what = chances[j].T, self.entered[:, :, j], stage
         chance, items = chance[:, groups], items[:, groups]
         best = chance.max(axis=1)
-        helps = np.flatnonzero(best > NEGLIGIBLE * best.max()) if best.max() > 0 else []
+        helps = np.flatnonzero(best > NEGLIGIBLE * best.max())
         labels = period_labels(self.scenario.calendar)
         latest = labels[helps[-1]] if len(helps) else None
         return Arriving(what, labels, items.sum(axis=1), (items * chance).sum(axis=1), latest)
@@ -140,7 +140,9 @@ class Timing:
         goal, _, quarters = span
         if goal.metric != "deals" and goal.metric not in MONEY_METRICS:
             must = "a goal on deals, bookings or revenue"
-            raise RequestError(f"--coverage: got {goal.metric}; must be {must}. Choose by --metric.")
+            raise RequestError(
+                f"--coverage: got {goal.metric}; must be {must}. Choose by --metric."
+            )
         if PIPELINE in uses(self.scenario):
             must = "a scenario without open deals"
             raise RequestError(f"--coverage: got a pipeline; must be {must}. Leave out --coverage.")
@@ -182,7 +184,8 @@ class Timing:
             for array in (means.deals, means.bookings)
         )
         overall = float(money.sum() / deals.sum()) if deals.sum() > 0 else 0.0
-        return np.divide(money, deals, out=np.full(groups, overall), where=deals > 0)
+        sizes: Floats = np.divide(money, deals, out=np.full(groups, overall), where=deals > 0)
+        return sizes
 
 
 def _by_period(scenario: Scenario) -> Scenario:
@@ -199,7 +202,7 @@ def _by_period(scenario: Scenario) -> Scenario:
 def _shares_of_ways(blueprint: Blueprint, tables: Tables) -> Floats:
     """The share of what enters a stage that takes each way: (phase, group, way)."""
     plan, take = blueprint.plan, tables.take[0]
-    shares = np.zeros_like(take)
+    shares: Floats = np.zeros_like(take)
     for stage in range(len(plan.first_way) - 1):
         left = np.ones(take.shape[:2])
         for e in range(plan.first_way[stage], plan.first_way[stage + 1]):

@@ -7,8 +7,9 @@ same as xarray datasets.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Question:
     """What is asked about the goals of a scenario.
 
     ``metrics`` and ``quarters`` choose goals, all where they are empty. ``paths`` are the levers to
-    be moved, one at a time; ``confidences`` are to be reached, each goal's own where there are none.
+    be moved, one at a time; ``confidences`` are to be reached, each goal's own where none is given.
     """
 
     metrics: tuple[str, ...] = ()
@@ -59,7 +60,7 @@ class Question:
 
 def goals_document(
     scenario: Scenario,
-    question: Question = Question(),  # noqa: B008 - frozen
+    question: Question = Question(),
     *,
     runs: int = 10_000,
     seed: int = 0,
@@ -67,8 +68,8 @@ def goals_document(
 ) -> Document:
     """Answer a question about the goals of a scenario, as ``forecast goal --json`` does.
 
-    Raises ``ScenarioError`` for a path that cannot be moved, ``RequestError`` for goals that are not
-    there or runs that are too many.
+    Raises ``ScenarioError`` for a path that cannot be moved, ``RequestError`` for goals that are
+    not there or runs that are too many.
     """
     spans = goals_named(scenario, question.metrics, question.quarters)
     levers = [lever(scenario, path) for path in _paths(question)]
@@ -77,15 +78,15 @@ def goals_document(
             Timing(scenario).coverage(span)  # refused before the work begins
     outcome = forecast_run(scenario, runs=runs, seed=seed, progress=progress)
     document = _chances(outcome, spans)
-    reached = [
-        (each, span, found)
+    plans = [
+        _Plan(each, *found)
         for each in levers
-        for span, found in _answers(each, spans, question.confidences, outcome)
+        for found in _answers(each, spans, question.confidences, outcome)
     ]
     if question.paths or question.confidences:
-        document["reach"] = [_reach(*one, c, a) for *one, found in reached for c, a in found]
+        document["reach"] = [_reach(plan) for plan in plans]
     if question.coverage:
-        document["coverage"] = [_coverage(*one, c, a) for *one, found in reached for c, a in found]
+        document["coverage"] = [_coverage(plan) for plan in plans]
     return document
 
 
@@ -98,7 +99,7 @@ def goal_chances(scenario: Scenario, *, runs: int = 10_000, seed: int = 0) -> xa
     >>> from forecast import read_scenario
     >>> found = goal_chances(read_scenario("scenarios/lean-consulting-uncertain.yaml"), runs=1_000)
     >>> found.exact.round(4).item(), found.luck.round(4).item()
-    (0.5363, 0.6513)
+    (0.5363, 0.5625)
     """
     entries = goals_document(scenario, runs=runs, seed=seed)["goals"]
     return _dataset(entries, {"goal": [_name(entry) for entry in entries]})
@@ -129,9 +130,10 @@ def goal_reach(
         curves = Curves(each, spans, runs, seed)
         for span in spans:
             found = zip(confidences, answers(curves, span, confidences), strict=True)
-            entries += [_reach(each, span, c, a) for c, a in found]
+            entries += [_reach(_Plan(each, span, c, a)) for c, a in found]
     names = [_name(_about(span)) for span in spans]
-    order = {"assumption": list(paths), "goal": names, "confidence": list(confidences)}
+    order: dict[str, Sequence[Any]] = {"assumption": paths, "goal": names}
+    order["confidence"] = confidences
     return _dataset(entries, order).transpose("goal", "confidence", "assumption")
 
 
@@ -149,9 +151,9 @@ def _chances(outcome: Outcome, spans: Sequence[Span]) -> Document:
     scenario, runs, seed = outcome.scenario, outcome.runs, outcome.seed
     known = GoalChances(scenario, seed, runs).known([span[:2] for span in spans])
     exact: dict[GoalSpan, Exact | None] = dict(outcome.exact)
-    for span, given in known.items():
-        how = given.how + _as_so_many_deals(scenario, span)
-        exact[span] = Exact(given.probability, how, given.standard_error)
+    for key, given in known.items():
+        how = given.how + _as_so_many_deals(scenario, key)
+        exact[key] = Exact(given.probability, how, given.standard_error)
     outcome = dataclasses.replace(outcome, exact=exact)
     whole = summarize(outcome)
     every = [(goal, label) for goal in scenario.goals for label, _ in goal.quarters]
@@ -202,13 +204,40 @@ def _shortfall(outcome: Outcome, span: Span) -> Document:
 # --- what would it take, and by when
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A scenario with a lever at what a goal and a confidence take; as it is where nothing does."""
+
+    lever: Lever
+    span: Span
+    confidence: float
+    answer: Answer
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Its expected flow."""
+        value = self.answer.value
+        return Timing(self.lever.at(self.lever.now if value is None else value))
+
+    @property
+    def about(self) -> Document:
+        """What every entry says first."""
+        return {
+            **_about(self.span),
+            "confidence": self.confidence,
+            "assumption": self.lever.path,
+        }
+
+
 def _answers(
     each: Lever, spans: Sequence[Span], confidences: Sequence[float], outcome: Outcome
-) -> Iterable[tuple[Span, list[tuple[float, Answer]]]]:
+) -> Iterator[tuple[Span, float, Answer]]:
+    """What each goal takes for each confidence, its own where none is given."""
     curves = Curves(each, spans, outcome.runs, outcome.seed)
     for span in spans:
         wanted = tuple(confidences) or (span[0].confidence,)
-        yield span, list(zip(wanted, answers(curves, span, wanted), strict=True))
+        for confidence, answer in zip(wanted, answers(curves, span, wanted), strict=True):
+            yield span, confidence, answer
 
 
 def _about(span: Span) -> Document:
@@ -217,18 +246,16 @@ def _about(span: Span) -> Document:
     return {"metric": goal.metric, "quarter": label, "target": target}
 
 
-def _reach(each: Lever, span: Span, confidence: float, answer: Answer) -> Document:
+def _reach(plan: _Plan) -> Document:
     """One entry of ``reach``; when it can be reached, with the schedule at that plan."""
+    each, answer = plan.lever, plan.answer
 
     def figure(value: float | None) -> float | None:
         return value if value is None or not each.whole else int(value)
 
-    scenario = each.at(each.now if answer.value is None else answer.value)
-    arriving = Timing(scenario).arriving(each.path, span)
+    arriving = plan.timing.arriving(each.path, plan.span)
     return {
-        **_about(span),
-        "confidence": confidence,
-        "assumption": each.path,
+        **plan.about,
         "now": figure(each.now),
         "value": figure(answer.value),
         "low": figure(answer.low),
@@ -257,18 +284,16 @@ def _schedule(arriving: Arriving) -> list[Document]:
     ]
 
 
-def _coverage(each: Lever, span: Span, confidence: float, answer: Answer) -> Document:
-    found = None if answer.value is None else Timing(each.at(answer.value)).coverage(span)
-    usual = found or Timing(each.scenario).coverage(span)
+def _coverage(plan: _Plan) -> Document:
+    found = plan.timing.coverage(plan.span)
+    reached = plan.answer.value is not None
     return {
-        **_about(span),
-        "confidence": confidence,
-        "assumption": each.path,
-        "coverage": found and found.coverage,
-        "usual": usual.usual,
-        "win_rate": usual.win_rate,
-        "opportunities": found and found.opportunities,
-        "value": found and found.value,
+        **plan.about,
+        "coverage": found.coverage if reached else None,
+        "usual": found.usual,
+        "win_rate": found.win_rate,
+        "opportunities": found.opportunities if reached else None,
+        "value": found.value if reached else None,
     }
 
 

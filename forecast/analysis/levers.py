@@ -143,8 +143,8 @@ def _scaled(part: Part, factor: float) -> Node:
 def lever(scenario: Scenario, path: str) -> Lever:
     """Find what a path names in a scenario; raises ``ScenarioError``.
 
-    ``*`` stands for any name; all that it matches is scaled together. The leads of several channels,
-    and a plan of several figures, count by their total over the horizon.
+    ``*`` stands for any name; all that it matches is scaled together. The leads of several
+    channels, and a plan of several figures, count by their total over the horizon.
 
     >>> import forecast
     >>> found = lever(forecast.read_scenario("scenarios/lean-consulting.yaml"), "channels.*.leads")

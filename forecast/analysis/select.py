@@ -11,7 +11,7 @@ from forecast.scenario.model import METRICS, Scenario
 
 
 def metric_named(scenario: Scenario, name: str) -> str:
-    """Check a metric's name: deals, bookings, revenue, leads or a stage; raises ``RequestError``."""
+    """Check a metric: deals, bookings, revenue, leads or a stage; raises ``RequestError``."""
     known = (*METRICS, *scenario.stages)
     if name not in known:
         must = f"one of {listed(known, 'or')}"
@@ -53,7 +53,9 @@ def goals_named(
     if not scenario.goals:
         raise RequestError("goals: got none; must be one or more. Add goals to the scenario.")
     if not found:
-        have = listed(dict.fromkeys(f"{g.metric} {q}" for g in scenario.goals for q, _ in g.quarters))
+        have = ", ".join(
+            dict.fromkeys(f"{goal.metric} {q}" for goal in scenario.goals for q, _ in goal.quarters)
+        )
         asked = " ".join([*metrics, *quarters])
         raise RequestError(f"goals: got {asked}; must be those of a goal. There are {have}.")
     return found

@@ -142,7 +142,7 @@ def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Float
 
 
 def counting_chances(blueprint: Blueprint, tables: Tables, metric: str) -> Floats:
-    """Chance of an item to count for a metric, for the first row's assumptions.
+    """Chance of an item to count for a metric, its own entry included, at the first assumptions.
 
     Shape (stage it enters, group, period in which it enters, quarter).
     """
@@ -152,7 +152,10 @@ def counting_chances(blueprint: Blueprint, tables: Tables, metric: str) -> Float
     work = new_work(plan, stages, quarters)
     wanted = blueprint.layout.targets.index(_stage_of(metric))
     reach(plan, tables, wanted, work, np.zeros((1, channels, periods, quarters)))
-    return np.ascontiguousarray(work.known[plan.twin].transpose(1, 0, 2, 3))
+    chances = work.known[plan.twin].transpose(1, 0, 2, 3)
+    if wanted < stages:
+        chances[wanted, :, np.arange(periods), plan.quarter_of] += 1.0
+    return np.ascontiguousarray(chances)
 
 
 def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:

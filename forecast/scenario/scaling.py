@@ -111,7 +111,8 @@ def _scaled_body(node: Table, name: str, body: Node, factor: float) -> Node:
     if not isinstance(body, Table):
         raise NotScalable(f"a {name} distribution of a file's column")
     if name == "values":
-        return Table({scaled(Text(key), factor): share for key, share in body.items()}, body.place)
+        shares = {str(scaled(Text(key), factor)): share for key, share in body.items()}
+        return Table(shares, body.place)
     found: dict[str, Node] = {}
     for key, child in body.items():
         found[key] = child
