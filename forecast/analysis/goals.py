@@ -99,7 +99,7 @@ def goal_chances(scenario: Scenario, *, runs: int = 10_000, seed: int = 0) -> xa
     >>> from forecast import read_scenario
     >>> found = goal_chances(read_scenario("scenarios/lean-consulting-uncertain.yaml"), runs=1_000)
     >>> found.exact.round(4).item(), found.luck.round(4).item()
-    (0.5363, 0.5625)
+    (0.5363, 0.5611)
     """
     entries = goals_document(scenario, runs=runs, seed=seed)["goals"]
     return _dataset(entries, {"goal": [_name(entry) for entry in entries]})
@@ -314,8 +314,10 @@ def _dataset(entries: Sequence[Document], dims: Mapping[str, Sequence[Any]]) -> 
         column = [entry[key] for entry in entries]
         if key in dims or isinstance(first, list | dict):
             continue
-        if all(value is None or isinstance(value, int | float) for value in column):
-            array = np.array([np.nan if v is None else v for v in column])
+        if all(isinstance(value, bool) for value in column):
+            array = np.array(column)
+        elif all(value is None or isinstance(value, int | float) for value in column):
+            array = np.array([np.nan if v is None else v for v in column], dtype=np.float64)
         else:
             array = np.array(["" if v is None else v for v in column])
         variables[key] = (tuple(dims), array.reshape(shape))
