@@ -126,6 +126,26 @@ def test_the_leads_of_all_channels_are_scaled_together() -> None:
     assert (lean.now, lean.whole) == (34.0, True)
 
 
+CHANGED = """
+changes:
+  - {from: 2027-03-01, set: {channels.web.leads.mean: [80, 40], channels.web.leads.then: last}}
+  - {from: 2027-04-01, set: {channels.list.leads: {fixed: [4], per: month, then: last}}}
+  - {from: 2027-05-01, set: {journey.o.won.conversion: 40%}}
+"""
+
+
+def test_dated_changes_of_leads_are_part_of_a_total() -> None:
+    base = scenario(PLANS + CHANGED)
+    for path in ("channels.*.leads", "channels.web.leads.mean", "channels.list.leads"):
+        found = lever(base, path)
+        assert not found.whole
+        twice = lever(found.at(2 * found.now), path)
+        assert twice.now == pytest.approx(2 * found.now)
+    late = lever(base, "channels.*.leads").at(2 * lever(base, "channels.*.leads").now)
+    assert late.versions[-1].channels["list"].leads.figures == (8.0,)
+    assert late.versions[-1].journeys["web", "all"]["o"].transitions["won"].conversion == 0.4
+
+
 def test_several_figures_that_are_no_leads_are_moved_by_a_factor() -> None:
     found = lever(forecast.read_scenario(SAAS), "products.*.size")
     assert (found.now, found.kind) == (1.0, "factor")

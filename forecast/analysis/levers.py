@@ -26,6 +26,7 @@ from forecast.scenario.scaling import DURATION, RATE, NotScalable, kind_of, mean
 
 BY = "--by"
 ALL = "*"
+FIGURES = ("mean", "fixed")  # of a channel's leads
 MOST_FACTOR = 1024.0  # how far a lever is moved, up and down
 CLOSE = 1e-6  # the largest factor that is allowed is found to so much of it
 MEND = "Give the path of a figure, such as channels.web.leads.mean or channels.*.leads."
@@ -56,6 +57,7 @@ class Lever:
     kind: str
     whole: bool = False
     total: bool = False  # the value is a total over the horizon
+    dated: tuple[str, ...] = ()  # channels whose leads dated changes set: these are scaled too
     _known: dict[float, Scenario] = field(default_factory=dict, repr=False)
 
     @property
@@ -131,6 +133,8 @@ class Lever:
                 yield part.path, written(factor * (mean_of(part.node) or self.unit), part.node)
             else:
                 yield part.path, _scaled(part, factor)
+        if self.dated:
+            yield "changes", _scaled_changes(self._document, self.dated, factor)
 
 
 def _scaled(part: Part, factor: float) -> Node:
@@ -154,20 +158,22 @@ def lever(scenario: Scenario, path: str) -> Lever:
     document = document_of(scenario)
     paths = [_leads_path(document, each) for each in _matches(document, path)]
     parts = tuple(_part(scenario, document, each) for each in paths)
-    of_leads = all(_channel_of(part.path) for part in parts)
+    of_leads = all(map(_channel_of, paths))
     total = len(parts) > 1 or (isinstance(parts[0].node, Items) and len(parts[0].node) > 1)
-    whole = all(part.counts is not None for part in parts)
+    channels = tuple(_channel_of(part.path) for part in parts)
+    dated = tuple(c for c in channels if total and _changed_leads(document, c))
+    whole = not dated and all(part.counts is not None for part in parts)
     if whole:
         now = float(sum(n for part in parts for n in part.counts or ()))
     elif total and of_leads:
-        now = _leads_to_expect(scenario, [_channel_of(part.path) for part in parts])
+        now = _leads_to_expect(scenario, channels)
     elif len(parts) > 1:
         return Lever(path, scenario, parts, 1.0, "factor")
     else:
         now = mean_of(parts[0].node)
     if now == 0 and (len(parts) > 1 or not isinstance(parts[0].node, Text)):
         raise _fault(path, "figures that are all 0", "figures that can be scaled")
-    return Lever(path, scenario, parts, now, _kind(parts[0]), whole, total)
+    return Lever(path, scenario, parts, now, _kind(parts[0]), whole, total, dated)
 
 
 def document_of(scenario: Scenario) -> Table:
@@ -234,7 +240,7 @@ def _leads_path(document: Table, path: str) -> str:
     """Let the path of a channel's leads stand for their figures."""
     node = find(document, path)
     if path.endswith(".leads") and isinstance(node, Table):
-        return next((f"{path}.{key}" for key in ("mean", "fixed") if key in node), path)
+        return next((f"{path}.{key}" for key in FIGURES if key in node), path)
     return path
 
 
@@ -265,7 +271,52 @@ def _channel_of(path: str) -> str:
     """The channel whose leads a path is about; "" where it is about something else."""
     keys = path.split(".")
     right = len(keys) == 4 and keys[0] == "channels" and keys[2] == "leads"
-    return keys[1] if right and keys[3] in ("mean", "fixed") else ""
+    return keys[1] if right and keys[3] in FIGURES else ""
+
+
+def _changed_leads(document: Table, channel: str) -> list[str]:
+    """The paths by which dated changes set a channel's leads."""
+    listed = document.get("changes")
+    every = listed if isinstance(listed, Items) else []
+    changes = [each.get("set") for each in every if isinstance(each, Table)]
+    keys = [key for each in changes if isinstance(each, Table) for key in each]
+    return [
+        key for key in keys if _channel_of(f"{key}.mean") == channel or _channel_of(key) == channel
+    ]
+
+
+def _scaled_changes(document: Table, channels: Sequence[str], factor: float) -> Items:
+    """The dated changes, with the leads that they set for some channels scaled."""
+    wanted = {key for channel in channels for key in _changed_leads(document, channel)}
+    changes = document["changes"]
+    assert isinstance(changes, Items)
+    found: list[Node] = []
+    for change in changes:
+        assert isinstance(change, Table)
+        assert isinstance(change["set"], Table)
+        new = {
+            key: _scaled_leads(key, node, factor) if key in wanted else node
+            for key, node in change["set"].items()
+        }
+        found.append(Table({**change, "set": Table(new)}))
+    return Items(found)
+
+
+def _scaled_leads(path: str, node: Node, factor: float) -> Node:
+    """Scale a channel's leads, or their figures: means, or whole counts."""
+    if isinstance(node, Table) and not _channel_of(path):
+        return Table(
+            {
+                key: _scaled_leads(f"{path}.{key}", child, factor) if key in FIGURES else child
+                for key, child in node.items()
+            }
+        )
+    if not path.endswith(".fixed"):
+        return _scaled(Part(path, node), factor)
+    every = list(node) if isinstance(node, Items) else [node]
+    figures = [round(mean_of(each)) for each in every]
+    texts = [Text(str(n)) for n in apportion(figures, round(factor * sum(figures)))]
+    return Items(texts) if isinstance(node, Items) else texts[0]
 
 
 def _leads_to_expect(scenario: Scenario, channels: Sequence[str]) -> float:
