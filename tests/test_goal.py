@@ -87,6 +87,15 @@ def test_correlated_assumptions_are_integrated_together() -> None:
     assert abs(apart.probability - found.probability) > 0.002
 
 
+def test_what_is_correlated_with_something_that_does_not_matter_keeps_its_law() -> None:
+    leads = f"{FORTY}, cost: {{per_lead: {{gamma: {{mean: 5, cv: 0.3}}}}}}"
+    tied = "[channels.a.cost.per_lead, journey.o.won.conversion]"
+    more = f"correlation: [{{between: {tied}, rank: 0.8}}]\n"
+    found = known(one_month(leads, BETA, with_goal(10) + more))
+    assert found.integrated
+    assert found.probability == pytest.approx(stats.betabinom.sf(9, 34, 6, 14), rel=1e-9)
+
+
 def test_a_list_of_values_is_summed_up() -> None:
     journey = "o: {won: {conversion: {values: {20%: 25%, 40%: 75%}}}}"
     found = known(one_month(FORTY, journey, with_goal(10)))
@@ -114,6 +123,11 @@ def test_a_goal_on_money_with_one_size_is_a_goal_on_deals() -> None:
     )
     assert one_size(spread) is None
     assert GoalChances(spread, 0, 100).known() == {}
+
+
+def test_a_deal_that_is_needed_in_part_is_needed() -> None:
+    given = one_month(FORTY, more="products: {p: {size: 75k}}\n" + with_goal(1.9e6, "bookings"))
+    assert as_deals(given).goals[0].target == 26
 
 
 def test_a_target_that_is_a_whole_number_of_sizes_needs_no_deal_more() -> None:

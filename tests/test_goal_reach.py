@@ -220,6 +220,16 @@ def test_intervals_hold_the_truth_in_most_of_200_seeds(market: str) -> None:
     assert held(market, 500_000, 4_000, 200).min() >= 188
 
 
+def test_every_value_has_the_random_numbers_of_a_forecast() -> None:
+    given = scenario(REVENUE.format(market=SHARED, target=500_000))
+    moved, span = lever(given, MEAN), goals_named(given)[0]
+    curves = Curves(moved, [span], 600, 4)
+    for value in (7.0, 9.0, 12.5):
+        revenue = forecast.simulate(moved.at(value), runs=600, seed=4, detail="outcome").bookings
+        right = float((revenue.sum(["quarter", "channel", "segment", "product"]) >= 5e5).mean())
+        assert curves.at(span, value).probability == right
+
+
 def test_the_interval_is_no_wider_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(goal_reach, "DOUBT", 0.1)
     assert held(CERTAIN, 500_000, 1_000, 12).sum() < 12

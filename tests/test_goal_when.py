@@ -103,6 +103,14 @@ def test_goals_on_leads_and_stages() -> None:
     assert found.latest == "2027-06"
 
 
+def test_a_year_adds_up_its_quarters() -> None:
+    goals = "[{metric: deals, year: 2027, target: 9, confidence: 80%}]"
+    given = scenario(TWO, goals=goals)
+    timing, span = Timing(given), goals_named(given)[0]
+    assert timing.arriving("channels.*.leads", span).counting.sum() == pytest.approx(43 * 0.45)
+    assert timing.coverage(span).opportunities == pytest.approx(43)
+
+
 def test_weeks_are_named_by_their_first_day() -> None:
     given = scenario(TWO, period="week", horizon="26 weeks")
     assert period_labels(given.calendar)[:2] == ("2027-01-01", "2027-01-08")

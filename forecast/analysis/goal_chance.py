@@ -110,7 +110,7 @@ class GoalChances:
         return self._exact.conditional(self.blueprint.maker.tables(values), rows)
 
     def _moving(self) -> list[frozenset[str]]:
-        """The drawn assumptions that each goal's chance depends on, tied ones all together."""
+        """The independent scores that each goal's chance depends on, by the assumptions' names."""
         drawn, count = self.draws.drawn, len(self.draws.drawn)
         rng = np.random.default_rng(20_270_102)
         tried = len(PROBES)
@@ -122,10 +122,7 @@ class GoalChances:
         spread = np.ptp(chances.reshape(len(chances), count, tried), axis=2)
         found = []
         for row in spread:
-            names = {name for name, moved in zip(drawn, row, strict=True) if moved > 1e-14}
-            if names & set(self.draws.together):
-                names |= set(self.draws.together)
-            found.append(frozenset(names))
+            found.append(frozenset(n for n, moved in zip(drawn, row, strict=True) if moved > 1e-14))
         return found
 
     def _can_integrate(self, names: frozenset[str]) -> bool:
