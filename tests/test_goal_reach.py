@@ -107,6 +107,17 @@ def test_a_lag_has_to_fall() -> None:
     assert chances[0] >= 0.05 > chances[1]
 
 
+@pytest.mark.parametrize("figures", ["0", "[0]", "[0, 0]"])
+def test_leads_that_are_not_yet_there(figures: str) -> None:
+    given = lean(channels__list__leads=f"{{fixed: {figures}, per: month, then: zero}}")
+    assert values(given, FIXED, 0.5, 0.8, 0.9) == [32, 40, 45]
+
+
+def test_a_conversion_of_nothing_is_raised_from_nothing() -> None:
+    given = lean(journey__opportunity__won__conversion="0%")
+    assert values(given, WON, 0.8) == pytest.approx(values(lean(), WON, 0.8), rel=1e-9)
+
+
 # --- what cannot be reached
 
 
@@ -218,6 +229,16 @@ def test_intervals_hold_the_truth(market: str) -> None:
 @pytest.mark.parametrize("market", [CERTAIN, SHARED])
 def test_intervals_hold_the_truth_in_most_of_200_seeds(market: str) -> None:
     assert held(market, 500_000, 4_000, 200).min() >= 188
+
+
+@pytest.mark.parametrize("runs", [1, 2, 5, 40])
+def test_few_runs_give_no_bound_that_they_cannot(runs: int) -> None:
+    given = scenario(REVENUE.format(market=CERTAIN, target=500_000))
+    (found,) = takes(given, MEAN, 0.8, runs=runs)
+    assert found.value is not None
+    assert found.low is None or found.low < found.value
+    assert found.high is None or found.high > found.value
+    assert (found.high is None) == (runs < 20)
 
 
 def test_every_value_has_the_random_numbers_of_a_forecast() -> None:

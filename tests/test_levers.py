@@ -210,3 +210,4 @@ def test_apportioned_plans_keep_their_total_and_only_grow(figures: list[int], to
     assert all(b >= a for a, b in zip(one, more, strict=True))
     assert apportion(figures, sum(figures)) == figures
     assert all(n == 0 for n, figure in zip(one, figures, strict=True) if figure == 0)
+    assert apportion([0, 0], 5) == [3, 2]

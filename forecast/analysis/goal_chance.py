@@ -27,6 +27,7 @@ from forecast.scenario.model import MONEY_METRICS, Scenario
 STEPS = ((0, 0), (144, 288), (40, 60))  # of the coarse and the fine grid, by number of dimensions
 EDGE = 8.5  # normal scores beyond it have a chance of 2e-17
 PROBES = (-7.0, -2.5, 0.3, 2.5, 7.0)  # scores at which an assumption is tried for its effect
+STILL = 1e-14  # a chance that moves no more does not depend on what was tried
 AGREED = 1e-6  # two grids that differ by no more give an exact chance
 MOST_LISTED = 2_000  # values of a list that are summed up
 ROWS_AT_ONCE = 512
@@ -120,10 +121,10 @@ class GoalChances:
         scores = dict(zip(drawn, base, strict=True))
         chances = self._at(self.draws.at_normals(scores), tried * count)
         spread = np.ptp(chances.reshape(len(chances), count, tried), axis=2)
-        found = []
-        for row in spread:
-            found.append(frozenset(n for n, moved in zip(drawn, row, strict=True) if moved > 1e-14))
-        return found
+        return [
+            frozenset(name for name, moved in zip(drawn, row, strict=True) if moved > STILL)
+            for row in spread
+        ]
 
     def _can_integrate(self, names: frozenset[str]) -> bool:
         if len(names) >= len(STEPS):

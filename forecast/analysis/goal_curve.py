@@ -57,6 +57,12 @@ class Curves:
             raise NoLongerExact
         return found
 
+    def error(self, span: Span, near: Chance, probability: float) -> float:
+        """Standard error of a chance of about ``probability``, by that of a chance near it."""
+        if span not in self._simulated:
+            return near.standard_error
+        return chance_error(round(probability * self.runs), self.runs)
+
     def give_up_exact(self, span: Span) -> None:
         """Take a goal's chance as an average over the runs from now on."""
         self.exact.discard(span)

@@ -28,7 +28,9 @@ FINE = 0.11  # of the logarithm of the values between which the smooth is taken
 SMALLEST, LARGEST, NO_EFFECT = "smallest", "largest", "no effect"
 FLAT = 1e-12  # chances that differ by no more do not depend on the lever
 FALLING = 0.02  # a chance that has fallen by so much beyond its best will not come back
-TURNS = 12  # values tried for the best chance between two others
+TURNS = 12  # values tried for the best chance between two others, by the golden section
+BEYOND, MOST_SURE = 1.5, 0.9999  # how far beyond an interval's chances values are tried
+GOLDEN = 0.6180339887498949
 NEAREST = 1e-10  # relative, of an exact answer that is no count
 
 
@@ -74,18 +76,26 @@ class _Search:
         if not self.sign:
             return [self._as_now(c) for c in self.confidences]
         if not self.exact:
-            for target in [t for c in self.confidences for t in self._targets(c)]:
+            for target in self._aims():
                 self._narrow(target)
         find = self._exactly if self.exact else self._smoothly
         return [find(c) for c in self.confidences]
 
     def _targets(self, confidence: float) -> tuple[float, float, float]:
-        """A confidence, and what bounds the interval of its answer."""
+        """A confidence, and what bounds the interval of its answer, which may be no chance."""
+        doubt = self._doubt(confidence)
+        return confidence, confidence - doubt, confidence + doubt
+
+    def _doubt(self, confidence: float) -> float:
+        """By how much a chance that seems to be a confidence may be off."""
         if self.exact:
-            return confidence, confidence, confidence
+            return 0.0
         near = min(self.tried.values(), key=lambda c: abs(c.probability - confidence))
-        doubt = DOUBT * near.standard_error
-        return confidence, max(confidence - doubt, 0.0), min(confidence + doubt, 1.0)
+        return DOUBT * self.curves.error(self.span, near, confidence)
+
+    def _aims(self) -> list[float]:
+        """All chances to be found."""
+        return [t for c in self.confidences for t in self._targets(c) if 0.0 < t < 1.0]
 
     @property
     def _which(self) -> str:
@@ -122,15 +132,18 @@ class _Search:
     def _walk(self) -> None:
         """Try values from now until they span the confidences, or the range ends."""
         self._chance(self.lever.now)
-        targets = [t for c in self.confidences for t in self._targets(c)]
+        beyond = [BEYOND * self._doubt(c) for c in self.confidences]
+        pairs = list(zip(self.confidences, beyond, strict=True))
+        least = min(c - more for c, more in pairs)
+        most = max(max(c, min(c + more, MOST_SURE)) for c, more in pairs)
         best = 0.0
         for step in range(1, STEPS + 1):
             chance = self._chance(self._value(self.sign * step))
             best = max(best, chance)
-            if chance >= max(targets) or (chance < best - FALLING and step > 2):
+            if chance >= most or (chance < best - FALLING and step > 2):
                 break
         for step in range(1, STEPS + 1):
-            if self._chance(self._value(-self.sign * step)) < min(targets):
+            if self._chance(self._value(-self.sign * step)) < least:
                 return
         self._chance(self.lever.lowest if self.sign > 0 else self.lever.highest)
 
@@ -156,13 +169,15 @@ class _Search:
         if at in (0, len(order) - 1):
             return
         low, high = order[at - 1], order[at + 1]
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
         for _ in range(TURNS):
-            ratio = 0.5 * (5.0**0.5 - 1.0)
-            left, right = high - ratio * (high - low), low + ratio * (high - low)
             a, b = (self._chance(self.lever.rounded(x)) for x in (left, right))
             if max(a, b) >= target:
                 return
-            low, high = (left, high) if b > a else (low, right)
+            if b > a:
+                low, left, right = left, right, left + GOLDEN * (high - left)
+            else:
+                high, right, left = right, left, right - GOLDEN * (right - low)
 
     # --- answers
 
@@ -237,8 +252,9 @@ class _Search:
         low, high = (harmful, helpful) if self.sign > 0 else (helpful, harmful)
         if self.lever.whole:
             up = ceil if self.sign > 0 else floor
-            value, low, high = (None if x is None else float(up(x - 1e-9 * self.sign))
-                                for x in (value, low, high))  # fmt: skip
+            value, low, high = (
+                None if x is None else float(up(x - 1e-9 * self.sign)) for x in (value, low, high)
+            )
         return Answer(value, low, high, False, None, None, self._which)
 
     def _on_smooth(self, target: float) -> float | None:
@@ -247,7 +263,7 @@ class _Search:
         from scipy.optimize import isotonic_regression
         from scipy.special import ndtri
 
-        if self._bracket(target) is None:
+        if not 0.0 < target < 1.0 or self._bracket(target) is None:
             return None
         points = [point for point in self._points() if point[0] > 0]
         least = 0.5 / (self.curves.runs + 1.0)

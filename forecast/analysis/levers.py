@@ -171,7 +171,7 @@ def lever(scenario: Scenario, path: str) -> Lever:
         return Lever(path, scenario, parts, 1.0, "factor")
     else:
         now = mean_of(parts[0].node)
-    if now == 0 and (len(parts) > 1 or not isinstance(parts[0].node, Text)):
+    if now == 0 and not whole and not isinstance(parts[0].node, Text):
         raise _fault(path, "figures that are all 0", "figures that can be scaled")
     return Lever(path, scenario, parts, now, _kind(parts[0]), whole, total, dated)
 
@@ -191,9 +191,11 @@ def apportion(figures: Sequence[int], total: int) -> list[int]:
     >>> apportion([10, 20, 10], 40), apportion([10, 20, 10], 3), apportion([34], 40)
     ([10, 20, 10], [1, 1, 1], [40])
     """
+    if not figures:
+        return []
     weights = np.asarray(figures, dtype=np.float64)
-    if not weights.sum():
-        return [0] * len(figures)
+    if not weights.any():
+        weights += 1.0
     low, high = 0.0, (total + len(figures)) / weights.sum() + 1.0
     for _ in range(200):
         middle = 0.5 * (low + high)
