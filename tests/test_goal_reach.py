@@ -143,6 +143,20 @@ def test_the_best_between_two_values_is_found() -> None:
     assert found.best == pytest.approx(best, abs=0.01)
 
 
+def test_now_may_be_the_best() -> None:
+    given = lean(
+        journey__opportunity__won__lag="{fixed: 3 months}",
+        channels__list__leads="{fixed: [34, 0], per: month, then: zero}",
+        period="day",
+    )
+    (found,) = takes(given, LAG, 0.99)
+    assert (found.value, found.exact) == (None, True)
+    assert found.best == pytest.approx(0.5938816325161258, rel=1e-9)
+    (some,) = takes(given, LAG, 0.5)
+    assert some.value is not None
+    assert some.value < 91.3125
+
+
 def test_a_lever_without_effect() -> None:
     path = "products.engagement.size"
     (some,), (none,) = takes(lean(), path, 0.5), takes(lean(), path, 0.8)

@@ -126,8 +126,9 @@ class _Search:
             change = self._chance(above) - self._chance(below)
             if abs(change) > FLAT:
                 return 1 if change > 0 else -1
-        self._chance(self.lever.now)
-        return 0
+        now = self._chance(self.lever.now)
+        still = all(abs(tried.probability - now) <= FLAT for tried in self.tried.values())
+        return 0 if still else 1  # neither side helps: now is about the best
 
     def _walk(self) -> None:
         """Try values from now until they span the confidences, or the range ends."""
