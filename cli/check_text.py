@@ -8,7 +8,10 @@ from forecast.analysis import Document
 from forecast.analysis.words import chance, count, duration, money, plural, share, target
 from forecast.scenario.model import MONEY_METRICS
 
+from .capacity_text import print_slots
 from .journey_text import print_changes, print_differences, print_tree
+from .pipeline_text import print_pipeline
+from .quality_text import print_closing, print_qualification
 from .screen import Column, fits, heading, print_table, say, wrapped
 
 
@@ -29,8 +32,12 @@ def print_check(document: Document) -> None:
     print_tree(document["journey"])
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
+    print_pipeline(document["pipeline"])
+    print_qualification(document["qualification"])
+    print_closing(document["closing"])
     _print_uncertain(document)
     print_changes(document["changes"])
+    print_slots(document)
     _print_goals(document["goals"])
     say()
     heading("OK")
@@ -58,6 +65,22 @@ def _print_channels(document: Document) -> None:
     say()
     heading("Channels: leads to expect, and what is won of them in the end")
     print_table(table)
+    _print_referral(document["referral"])
+
+
+def _print_referral(loops: Sequence[Document]) -> None:
+    """What a customer brings, from each day on which that changes."""
+    for i, loop in enumerate(loops):
+        brings = f"{'' if i == 0 else 'from ' + loop['since'] + ' on '}a customer brings"
+        text = (
+            f"{brings} {count(loop['leads'])} leads in {duration(loop['during_days'])}, of which "
+            f"{count(loop['customers'])} become customers: every 100 customers bring "
+            f"{count(100 * loop['more'])} more in the end"
+        )
+        say(wrapped(f"{loop['channel']}: {text}.", "  "))
+    if loops and loops[0]["existing"]:
+        known = f"{count(loops[0]['existing'])} customers are there at the start and bring some too"
+        say(wrapped(f"{known}, for {duration(loops[0]['during_days'])}.", "  "))
 
 
 def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Column]:
@@ -139,14 +162,20 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
+    if parts[-1] in ("conversion", "share", "share_of_rest", "mix", "follow_up") or {
         "dirichlet",
         "growth",
+        "qualification",
+        "carry_over",
+        "give_up",
+        "ramp",
     } & set(parts):
         return share(value)
     if "lag" in parts:
         return duration(value)
-    return money(value) if {"size", "cost"} & set(parts) else count(value)
+    if parts[-1] == "shape" or "closing" in parts:
+        return f"{value:.3g}"
+    return money(value) if {"size", "cost", "half", "before"} & set(parts) else count(value)
 
 
 def _print_goals(goals: Sequence[Document]) -> None:

@@ -9,6 +9,7 @@ from forecast.analysis import Document
 from forecast.analysis.words import chance, count, money, plural, target
 from forecast.scenario.model import MONEY_METRICS
 
+from .capacity_text import print_queues
 from .screen import Column, columns, fitting, heading, print_table, say, table_lines, wrapped
 
 BAR_LEAST, BAR_MOST = 12, 32
@@ -25,6 +26,7 @@ def print_run(document: Document) -> None:
     say(wrapped(about))
     say()
     _print_quarters(document)
+    print_queues(document["quarters"])
     if document["goals"]:
         say()
         _print_goals(document["goals"])

@@ -123,13 +123,13 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a device is needed")
 def test_an_endless_file() -> None:
-    assert "must be at most 4,000,000" in faults_of("/dev/zero")[0]
+    assert "must be at most 12,000,000" in faults_of("/dev/zero")[0]
 
 
-def test_a_file_of_five_megabytes(tmp_path: Path) -> None:
+def test_a_file_of_thirteen_megabytes(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
-    path.write_text(BASE + "# padding\n" * 500_000, encoding="utf-8")
-    assert "got more than 4,000,000 bytes" in faults_of(path)[0]
+    path.write_text(BASE + "# padding\n" * 1_300_000, encoding="utf-8")
+    assert "got more than 12,000,000 bytes" in faults_of(path)[0]
 
 
 def test_too_many_channels(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ CELLS = {
     "too many rows": (b"amount\n" + b"1\n" * 100_001, "got more than 100,000 rows"),
     "too many figures": (b"amount\n" + b"1\n" * 99_999, "Take samples of the columns"),
     "too much text": (
-        b"amount\n" + b"1.%s\n" % (b"0" * 390) * 12_000,
+        b"amount\n" + b"1.%s\n" % (b"0" * 390) * 32_000,
         "Take samples of the columns",
     ),
 }

@@ -42,7 +42,13 @@ Arrays = dict[str, np.ndarray]  # variable -> (run, ...)
 def engine_arrays(scenario, runs: int, seed: int = 1) -> Arrays:
     """Simulate with the engine."""
     data = forecast.simulate(scenario, runs=runs, seed=seed)
-    return {name: data[name].values for name in VARIABLES}
+    return {name: data[name].values for name in (*VARIABLES, *_queues(scenario))}
+
+
+def _queues(scenario) -> tuple[str, ...]:
+    """What is counted where stages have a capacity."""
+    used = any(version.capacity for version in scenario.versions)
+    return ("backlog", "worked", "waited", "given_up", "unworked") if used else ()
 
 
 def naive_arrays(scenario, runs: int, seed: int = 1) -> Arrays:
@@ -59,6 +65,7 @@ def naive_arrays(scenario, runs: int, seed: int = 1) -> Arrays:
         "bookings": (*group, scenario.products),
         "spend": (quarters, scenario.channels),
         "open": (quarters, stages),
+        **dict.fromkeys(_queues(scenario), (quarters, stages)),
     }
     arrays = {name: _laid_out(records, name, names) for name, names in labels.items()}
     arrays["revenue"] = arrays["bookings"]  # every deal is paid once, when it is won

@@ -170,7 +170,7 @@ REFUSED = [
     ("- " * 100_000, "1: .*: got nesting deeper than 30"),
     ("? " * 100_000, "1: .*: got nesting deeper than 30"),
     ("a: [" + "1," * 100_001 + "]", "1: .*: got more than 100,000 values"),
-    ("a: " + "x" * 4_000_000, "1: .file.: got more than 4,000,000 bytes; must be at most"),
+    ("a: " + "x" * 12_000_000, "1: .file.: got more than 12,000,000 bytes; must be at most"),
 ]
 
 
@@ -269,7 +269,7 @@ def test_a_value_is_read_as_behind_a_colon() -> None:
         ("\udc80", r"--set:3: a.b: got the control character \\udc80"),
         ("\tx", "--set:3: a.b: got a tab"),
         ("1\n--- 2", "--set:3: a.b: got a second document"),
-        ("x" * 4_000_001, "--set:3: a.b: got a value of 4,000,001 characters"),
+        ("x" * 12_000_001, "--set:3: a.b: got a value of 12,000,001 characters"),
     ],
 )
 def test_a_value_is_refused_like_a_file(text: str, message: str) -> None:

@@ -30,6 +30,7 @@ from forecast.engine.request import DETAILS, detail_for
 from forecast.engine.run import simulate_totals
 from forecast.engine.simulate import Simulator, bytes_per_run
 from forecast.engine.store import open_sink
+from forecast.engine.variables import variables_of
 from forecast.scenario.model import Scenario
 
 KEPT = {
@@ -60,7 +61,9 @@ def test_dims_and_units(path, detail: str) -> None:
     given = forecast.read_scenario(path)
     data = forecast.simulate(given, runs=400, seed=3, detail=detail)
     labels = {"run", "quarter", "channel", "segment", "product", "stage", "path"}
-    assert set(data.variables) == KEPT[detail] | labels
+    declared = set(variables_of(given, detail))
+    assert declared >= KEPT[detail]
+    assert set(data.variables) == declared | labels
     for name in KEPT[detail]:
         array = data[name]
         assert array.dims == DIMS[name]

@@ -80,7 +80,10 @@ def test_an_example_is_read_again_from_its_text(path: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_setting_every_figure_to_itself_changes_nothing(path: Path) -> None:
+def test_setting_every_figure_to_itself_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)  # from where files that are set are found
     sets = {target: str(text) for target, text in scalars(read_document(path))}
     assert len(sets) > 10
     assert read_scenario(path, sets) == read_scenario(path)

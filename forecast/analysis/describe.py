@@ -15,9 +15,14 @@ from forecast.analysis.journeys import (
     describe_number,
     win_rate_and_days,
 )
+from forecast.analysis.open_deals import describe_pipeline
+from forecast.analysis.qualities import describe_closing, describe_qualification
+from forecast.analysis.queues import describe_slots
+from forecast.analysis.referral import describe_referral, leads_with_brought
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
+from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.layout import lay_out
 from forecast.scenario.model import Goal, Product, Scenario, centre
 from forecast.scenario.uncertain import uncertain_numbers
@@ -48,6 +53,8 @@ def describe_scenario(scenario: Scenario) -> Document:
         "journey": {key: journey[key] for key in ("entry", "stages", "differences")},
         "wins": wins,
         "products": _products(scenario),
+        "qualification": describe_qualification(scenario),
+        "closing": describe_closing(scenario),
         "uncertain": [
             {"assumption": name, **describe_number(number)} for name, number in uncertain.items()
         ],
@@ -60,12 +67,17 @@ def describe_scenario(scenario: Scenario) -> Document:
             for c in scenario.correlations
         ],
         "changes": journey["changes"],
+        "referral": describe_referral(scenario),
         "goals": [_goal(goal) for goal in scenario.goals],
+        "pipeline": describe_pipeline(scenario),
+        "capacity": describe_slots(scenario) if stages_with_capacity(scenario) else [],
     }
 
 
 def _leads(scenario: Scenario) -> dict[str, list[float]]:
-    """Leads to expect by channel and quarter."""
+    """Leads to expect by channel and quarter; with those that customers bring."""
+    if scenario.referred is not None:
+        return leads_with_brought(scenario)
     layout = lay_out(scenario)
     means = Draws(scenario, 0).means()
     quarter_of = np.array(scenario.calendar.quarter_of)

@@ -5,7 +5,6 @@ All figures are closed-form means, at the means of what is uncertain.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 
 from forecast.analysis.goal_split import Span
 from forecast.engine.assumptions import Draws
-from forecast.engine.chance import counting_chances
 from forecast.engine.expected import flow_at
+from forecast.engine.flows import by_period
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.request import RequestError
@@ -79,10 +78,10 @@ class Timing:
         self.blueprint = make_blueprint(scenario)
         self.values = Draws(scenario, 0).means()
         self.tables: Tables = self.blueprint.maker.tables(self.values)
-        by_period = flow_at(make_blueprint(_by_period(scenario)), self.values, 1)
+        flow = flow_at(by_period(self.blueprint), self.values, 1)
         periods, groups = scenario.calendar.periods, len(scenario.groups)
-        self.leads = by_period.leads[0].reshape(periods, groups)
-        self.entered = by_period.entered[0].reshape(periods, groups, -1)
+        self.leads = flow.leads[0].reshape(periods, groups)
+        self.entered = flow.entered[0].reshape(periods, groups, -1)
 
     def arriving(self, path: str, span: Span) -> Arriving:
         """Tell what arrives where a path's assumption works, and what of it counts for a goal.
@@ -112,9 +111,10 @@ class Timing:
         if metric == "leads":
             shape = len(scenario.stages), len(scenario.groups), scenario.calendar.periods
             return np.broadcast_to(np.isin(plan.quarter_of, quarters).astype(float), shape)
-        counted = "deals" if metric in MONEY_METRICS else metric
-        every = counting_chances(self.blueprint, self.tables, counted)
-        return np.asarray(every[..., list(quarters)].sum(axis=-1))
+        counted = WON if metric == "deals" or metric in MONEY_METRICS else metric
+        wanted = self.blueprint.layout.targets.index(counted)
+        inside = np.isin(plan.quarter_of, quarters).astype(np.float64)
+        return _counting(self.blueprint, self.tables, wanted, inside)
 
     def _place(self, path: str) -> tuple[str | None, list[int]]:
         """The stage (None: where leads arrive) and the groups that a path is about."""
@@ -156,7 +156,7 @@ class Timing:
     def _due(self, quarters: Sequence[int]) -> tuple[Floats, Floats]:
         """Opportunities that are due in some quarters, and of them those won: (group,) each."""
         plan, tables = self.blueprint.plan, self.tables
-        due, won = np.zeros((2, len(plan.twin)))
+        due, won = np.zeros((2, plan.lag_of.shape[1]))
         shares = _shares_of_ways(self.blueprint, tables)
         target = self.blueprint.layout.targets.index(WON)
         inside = np.isin(plan.quarter_of, quarters)
@@ -167,7 +167,7 @@ class Timing:
                 rate = shares[phase][:, winning].sum(axis=1)
                 timely = np.zeros(len(rate))
                 for e in winning:
-                    line = tables.lag_first[plan.lag_of[phase, :, e]]
+                    line = tables.lag_first[plan.lag_of[plan.lag_phase_of[t], :, e]]
                     ahead = inside[t : t + tables.lag_chance.shape[1]]
                     timely += shares[phase][:, e] * (tables.lag_chance[line, : len(ahead)] @ ahead)
                 wins = self.entered[t, :, stage] * timely
@@ -188,15 +188,34 @@ class Timing:
         return sizes
 
 
-def _by_period(scenario: Scenario) -> Scenario:
-    """Count every period as a quarter of its own."""
-    periods = range(scenario.calendar.periods)
-    calendar = dataclasses.replace(
-        scenario.calendar,
-        quarter_of=tuple(periods),
-        quarters=period_labels(scenario.calendar),
-    )
-    return dataclasses.replace(scenario, calendar=calendar, goals=())
+def _counting(blueprint: Blueprint, tables: Tables, wanted: int, inside: Floats) -> Floats:
+    """Expected entries of a target in some periods by one item: (stage it enters, group, period).
+
+    Backward over the periods: an item that enters a stage goes on by each way e after k periods, and
+    counts there; with what is entered at once (k = 0) a linear system remains. Its own entry of the
+    target counts too.
+    """
+    plan, shares = blueprint.plan, _shares_of_ways(blueprint, tables)
+    stages, groups, periods = len(plan.first_way) - 1, plan.lag_of.shape[1], len(inside)
+    found = np.zeros((stages, groups, periods))
+    own = np.zeros((stages, periods))
+    if wanted < stages:
+        own[wanted] = inside
+    for t in range(periods - 1, -1, -1):
+        known, at_once = np.zeros((groups, stages)), np.zeros((groups, stages, stages))
+        for e, (source, target) in enumerate(zip(plan.source, plan.target, strict=True)):
+            line = tables.lag_first[plan.lag_of[plan.lag_phase_of[t], :, e]]
+            chance = shares[plan.phase_of[t], :, e, None] * tables.lag_chance[line, : periods - t]
+            until = t + chance.shape[1]
+            if target < stages:
+                later = chance[:, 1:] * found[target, :, t + 1 : until]
+                known[:, source] += later.sum(axis=1) + chance[:, 0] * own[target, t]
+                at_once[:, source, target] += chance[:, 0]
+            elif target == wanted:
+                known[:, source] += chance @ inside[t:until]
+        entered = np.linalg.solve(np.eye(stages) - at_once, known[..., None])[..., 0]
+        found[:, :, t] = entered.T + own[:, None, t]
+    return found
 
 
 def _shares_of_ways(blueprint: Blueprint, tables: Tables) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import forecast
 from forecast.analysis import Document
 from forecast.analysis.ranks import quantile_rank, rank_interval
+from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.outcome import Outcome
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import METRICS, Goal
@@ -151,6 +152,9 @@ def _ranks(runs: int, percent: int) -> tuple[int | None, int, int | None]:
 
 def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
     """Every measure of a quarter, or of several added up run by run."""
+    from forecast.analysis.queues import (
+        describe_capacity,
+    )  # which describes columns as is done here
 
     def expected(name: str) -> float:
         return float(sum(outcome.expected[name][q] for q in quarters))
@@ -163,7 +167,10 @@ def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
         stage: {**_mean(total_over(outcome, stage, quarters)), "expected": plain(expected(stage))}
         for stage in outcome.scenario.stages
     }
-    return {**measures, "entered": entered}
+    found = {**measures, "entered": entered}
+    if stages_with_capacity(outcome.scenario):
+        found["capacity"] = describe_capacity(outcome, quarters)
+    return found
 
 
 def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> Document:

@@ -9,24 +9,28 @@ of each other; the goal's chance is a tail of their sum.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
+from forecast.engine.cohorts import Cohorts, chances_to_count, first_steady, own_cohorts
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
-from forecast.engine.kernel.flow import Means
-from forecast.engine.kernel.reach import new_work, reach
-from forecast.engine.kernel.shapes import Tables
+from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
+from forecast.engine.uses import REFERRAL, uses
 from forecast.scenario.facts import reachable
 from forecast.scenario.model import Goal
 
 MOST_STEPS = 2e11  # work of one goal beyond which its exact chance is not computed
 GoalSpan = tuple[Goal, str]  # a goal, and the label of the quarters it adds up
+GoalQuarters = tuple[Goal, str, tuple[int, ...]]  # and those quarters
 
 
 class Moments(NamedTuple):
@@ -51,7 +55,8 @@ class ExactChances:
         self._wanted = [
             (goal, label, quarters)
             for goal, label, quarters in goals
-            if _is_countable(blueprint, goal.metric)
+            if REFERRAL not in uses(blueprint.scenario)  # counts are no longer independent
+            and _is_countable(blueprint, goal.metric)
             and _steps(blueprint, goal) * rows <= MOST_STEPS
         ]
 
@@ -93,91 +98,79 @@ class ExactChances:
 
 
 def _chances(
-    blueprint: Blueprint,
-    tables: Tables,
-    wanted: Sequence[tuple[Goal, str, tuple[int, ...]]],
-    rows: int,
+    blueprint: Blueprint, tables: Tables, goals: Sequence[GoalQuarters], rows: int
 ) -> list[Floats]:
     """Conditional chances of each goal, shape (row,) each."""
-    if not blueprint.plan.fixed.any() and not tables.shape.any():
-        return _of_poisson(blueprint, means_of(blueprint, tables, rows), wanted)
-    hits = {m: _hits(blueprint, tables, m, rows) for m in {g.metric for g, _, _ in wanted}}
-    return [
-        _tail(blueprint, tables, hits[goal.metric][..., list(quarters)].sum(axis=-1), goal)
-        for goal, _, quarters in wanted
+    plan = blueprint.plan
+    means = _poisson_means(blueprint, tables, goals, rows)
+    cohorts = own_cohorts(plan, tables)
+    if not len(cohorts):
+        return [_poisson_tail(goal, mean) for (goal, *_), mean in zip(goals, means, strict=True)]
+    stages = [
+        (blueprint.layout.targets.index(_stage_of(goal.metric)), quarters)
+        for goal, _, quarters in goals
+        if goal.metric != "leads"
     ]
-
-
-def _of_poisson(
-    blueprint: Blueprint, means: Means, wanted: Sequence[tuple[Goal, str, tuple[int, ...]]]
-) -> list[Floats]:
-    """The chances where all leads are Poisson: so is every count, with its expected number."""
-    from scipy.special import gammainc
-
+    of_stages = iter(chances_to_count(blueprint, tables, cohorts, stages, rows))
     found = []
-    for goal, _, quarters in wanted:
-        target = ceil(least(goal))
+    for (goal, _, quarters), mean in zip(goals, means, strict=True):
         if goal.metric == "leads":
-            counts = means.leads
+            own = np.isin(plan.quarter_of[cohorts[:, 1]], quarters).astype(float)
+            chances = np.tile(own, (rows, 1))
         else:
-            counts = means.entered[..., blueprint.layout.targets.index(_stage_of(goal.metric))]
-        mean = counts[:, list(quarters)].sum(axis=(1, 2, 3))
-        found.append(gammainc(float(target), mean) if target > 0 else np.ones(len(mean)))
+            chances = np.clip(next(of_stages), 0.0, 1.0)
+        found.append(_tail(plan, tables, (cohorts, chances), mean, ceil(least(goal))))
     return found
 
 
-def _hits(blueprint: Blueprint, tables: Tables, metric: str, rows: int) -> Floats:
-    """Chance of a new lead to count for a metric: (row, channel, period, quarter)."""
-    plan = blueprint.plan
-    quarters = len(blueprint.scenario.calendar.quarters)
-    channels, periods = plan.fixed.shape
-    out = np.zeros((rows, channels, periods, quarters))
-    if metric == "leads":
-        out[:, :, np.arange(periods), plan.quarter_of] = 1.0
-        return out
-    wanted = blueprint.layout.targets.index(_stage_of(metric))
-    stages = len(blueprint.scenario.stages)
-    reach(plan, tables, wanted, new_work(plan, stages, quarters), out)
-    return out
+def _poisson_means(
+    blueprint: Blueprint, tables: Tables, goals: Sequence[GoalQuarters], rows: int
+) -> list[Floats]:
+    """Expected number that Poisson leads add to what each goal counts, shape (row,) each."""
+    plan = blueprint.plan._replace(fixed=np.zeros_like(blueprint.plan.fixed))
+    poisson = tables._replace(mean=np.where(tables.shape > 0.0, 0.0, tables.mean))
+    means = means_of(replace(blueprint, plan=plan), poisson, rows)
+    found = []
+    for goal, _, quarters in goals:
+        if goal.metric == "leads":
+            counts: Floats = means.leads
+        else:
+            counts = means.entered[..., blueprint.layout.targets.index(_stage_of(goal.metric))]
+        found.append(counts[:, list(quarters)].sum(axis=(1, 2, 3)))
+    return found
 
 
-def counting_chances(blueprint: Blueprint, tables: Tables, metric: str) -> Floats:
-    """Chance of an item to count for a metric, its own entry included, at the first assumptions.
+def _poisson_tail(goal: Goal, mean: Floats) -> Floats:
+    """P(Poisson count >= target) for every row."""
+    from scipy.special import gammainc
 
-    Shape (stage it enters, group, period in which it enters, quarter).
-    """
-    plan, stages = blueprint.plan, len(blueprint.scenario.stages)
-    channels, periods = plan.fixed.shape
-    quarters = len(blueprint.scenario.calendar.quarters)
-    work = new_work(plan, stages, quarters)
-    wanted = blueprint.layout.targets.index(_stage_of(metric))
-    reach(plan, tables, wanted, work, np.zeros((1, channels, periods, quarters)))
-    chances = work.known[plan.twin].transpose(1, 0, 2, 3)
-    if wanted < stages:
-        chances[wanted, :, np.arange(periods), plan.quarter_of] += 1.0
-    return np.ascontiguousarray(chances)
-
-
-def _tail(blueprint: Blueprint, tables: Tables, chances: Floats, goal: Goal) -> Floats:
-    """P(count >= target) for every row; chances are (row, channel, period)."""
-    rows = len(chances)
     target = ceil(least(goal))
+    return np.asarray(gammainc(float(target), mean)) if target > 0 else np.ones(len(mean))
+
+
+def _tail(
+    plan: Plan, tables: Tables, own: tuple[Cohorts, Floats], mean: Floats, target: int
+) -> Floats:
+    """P(count >= target) for every row.
+
+    Counted are a Poisson number of leads to expect, ``mean``, and what comes of the leads of some
+    cohorts, each with a chance (row, cohort).
+    """
     if target <= 0:
-        return np.ones(rows)
-    means = (tables.market[:, None, None] * tables.mean * chances).reshape(rows, -1)
-    shapes = tables.shape.reshape(len(tables.shape), -1)
-    fixed = blueprint.plan.fixed.ravel()
-    chances = np.clip(chances.reshape(rows, -1), 0.0, 1.0)
-    held, counts = _merged(fixed, chances)
-    out = np.zeros(rows)
-    work = np.zeros((3, target))
-    chances_to_reach(target, means, shapes, counts, held, work, out)
+        return np.ones(len(mean))
+    cohorts, chances = own
+    at = cohorts[:, 0], cohorts[:, 1]
+    shapes = tables.shape[:, *at]
+    random = np.where(shapes > 0.0, tables.market[:, None] * tables.mean[:, *at], 0.0) * chances
+    means = np.concatenate([mean[:, None], random], axis=1)
+    shapes = np.concatenate([np.zeros((len(shapes), 1)), shapes], axis=1)
+    held, trials = _merged(plan.fixed[at], chances)
+    out = np.zeros(len(mean))
+    chances_to_reach(target, means, shapes, trials, held, np.zeros((3, target)), out)
     return out
 
 
-def _merged(
-    fixed: np.ndarray[tuple[int], np.dtype[np.int64]], chances: Floats
-) -> tuple[Floats, Floats]:
+def _merged(fixed: NDArray[np.int64], chances: Floats) -> tuple[Floats, Floats]:
     """Join cohorts of exact leads of equal chances: (row, cohort) chances, (cohort,) trials."""
     used = np.flatnonzero(fixed)
     groups: dict[bytes, list[int]] = {}
@@ -194,6 +187,8 @@ def _stage_of(metric: str) -> str:
 
 def _is_countable(blueprint: Blueprint, metric: str) -> bool:
     """Tell whether a lead can count for a metric once at most."""
+    if metric in unknown_means(blueprint.scenario):
+        return False
     if metric in ("leads", "deals"):
         return True
     stages = blueprint.scenario.stages
@@ -213,13 +208,13 @@ def _steps(blueprint: Blueprint, goal: Goal) -> float:
     """About how many steps one row of a goal takes."""
     plan = blueprint.plan
     exact_leads = int(np.count_nonzero(plan.fixed))
-    periods = len(plan.quarter_of)
-    journeys = len(np.unique(plan.twin))
-    reaching = journeys * len(plan.target) * periods * periods
+    groups, periods = int(plan.lag_of.shape[1]), len(plan.quarter_of)
+    following = groups * len(plan.target) * periods * periods
     if not exact_leads and not _has_shapes(blueprint):
-        return reaching
+        return following
+    following *= 2 + first_steady(plan)
     target = max(goal.target, 1.0)
-    return reaching + plan.fixed.size * target + target * target * (1 + exact_leads)
+    return following + plan.fixed.size * target + target * target * (1 + exact_leads)
 
 
 def _has_shapes(blueprint: Blueprint) -> bool:

@@ -93,7 +93,7 @@ def attributes(simulator: Simulator, runs: int, seed: int) -> dict[str, Any]:
         "seed": str(seed),
         "runs": runs,
         "detail": simulator.detail,
-        "sums_of_sizes": sums_of_sizes(simulator.blueprint.plan.sizes),
+        "sums_of_sizes": sums_of_sizes(simulator.blueprint.sizes),
         "currency": scenario.currency,
         "as_of": scenario.calendar.as_of.isoformat(),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

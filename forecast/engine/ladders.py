@@ -163,7 +163,7 @@ def _load(path: Path, most: int) -> Array | None:
     row = 2 * (CELLS + 1) * 8
     if len(data) < (most - 1) * row or len(data) % row or digest != _digest(data):
         return None
-    return np.frombuffer(data).reshape(-1, 2, CELLS + 1)
+    return np.frombuffer(data).reshape(-1, 2, CELLS + 1).copy()  # writable, as laws just built are
 
 
 def _save(path: Path, laws: Array) -> None:

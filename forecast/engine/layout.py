@@ -13,18 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.scenario.families import build
 from forecast.scenario.model import LOST, WON, Group, Lag, Scenario, Variable
+
+AT_ONCE = Variable(build("fixed", {"value": 0.0}))
 
 
 @dataclass(frozen=True)
 class Way:
-    """A transition with one lag for each group that has it."""
+    """A transition with one lag for each group that has it.
+
+    The first way out of a stage may be that of the items that are not followed up.
+    """
 
     source: int
     target: int
     version: int  # the first version in which a group takes it with this lag
     lags: Mapping[Group, Lag]
     versions: Mapping[Group, tuple[int, ...]]  # in which a group takes it with this lag
+    unworked: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,29 @@ def _ways(scenario: Scenario, targets: tuple[str, ...]) -> list[Way]:
                     held[group] = (*held.get(group, ()), v)
     place = {pair: i for i, pair in enumerate(order)}
     keys = sorted(lags, key=lambda k: (k[0], place[k[0], k[1]], k[2]))
-    return [Way(k[0], k[1], k[2], lags[k], versions[k]) for k in keys]
+    ways = [Way(k[0], k[1], k[2], lags[k], versions[k]) for k in keys]
+    aside = [_unworked(scenario, j) for j in partly_followed(scenario)]
+    return sorted([*aside, *ways], key=lambda way: way.source)
+
+
+def partly_followed(scenario: Scenario) -> list[int]:
+    """Give the stages of which not every item is followed up."""
+    stages = [
+        name
+        for version in scenario.versions
+        for name, capacity in version.capacity.items()
+        if capacity.follow_up != 1.0
+    ]
+    return sorted({scenario.stages.index(name) for name in stages})
+
+
+def _unworked(scenario: Scenario, stage: int) -> Way:
+    """The way of the items of a stage that are not followed up: all groups take it, at once."""
+    groups = scenario.groups
+    every = tuple(range(len(scenario.versions)))
+    lost = len(scenario.stages) + 1
+    lags = dict.fromkeys(groups, AT_ONCE)
+    return Way(stage, lost, 0, lags, dict.fromkeys(groups, every), unworked=True)
 
 
 def _variants(scenario: Scenario) -> list[Variant]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.capacity import (
+    QUEUE_MEASURES,
+    queue_means,
+    queue_totals,
+    stages_with_capacity,
+    unknown_totals,
+)
 from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.expected import Expectation, expectation
 from forecast.engine.kernel.collapse import Outcomes
@@ -51,7 +58,9 @@ def forecast_run(
     expected = expectation(blueprint, simulator.draws, runs)
     means = {n: np.asarray(a[0]) for n, a in totals_of(blueprint, expected.means).items()}
     means["revenue"] = means["bookings"]
-    check = check_means(_comparable(totals, expected), means, scenario.calendar.quarters)
+    means |= queue_means(scenario, expected.means)
+    compared = _comparable(totals, expected, unknown_totals(scenario, means))
+    check = check_means(compared, means, scenario.calendar.quarters)
     clock.append(time.perf_counter())
     parts = ("plan", "simulate", "closed forms")
     return Outcome(
@@ -69,7 +78,8 @@ def forecast_run(
 
 def _bytes_of_totals(scenario: Scenario) -> int:
     """Bytes that the totals of one run take."""
-    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
+    waits = len(QUEUE_MEASURES) * len(stages_with_capacity(scenario))
+    return 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages) + waits)
 
 
 def simulate_totals(
@@ -122,10 +132,13 @@ def totals_of(blueprint: Blueprint, rows: Futures | Outcomes | Means) -> Totals:
     totals["leads"] = rows.leads.sum(axis=(2, 3))
     for j, stage in enumerate(blueprint.scenario.stages):
         totals[stage] = rows.entered[..., j].sum(axis=(2, 3))
+    if isinstance(rows, Futures):
+        totals |= queue_totals(blueprint.scenario, rows)
     return totals
 
 
-def _comparable(totals: Totals, expected: Expectation) -> Totals:
+def _comparable(totals: Totals, expected: Expectation, unknown: Collection[str]) -> Totals:
     """The runs that a closed-form mean is about: all, or those it was averaged over."""
-    kept = {name: array for name, array in totals.items() if name != "revenue"}
+    left_out = {"revenue", *unknown}
+    kept = {name: array for name, array in totals.items() if name not in left_out}
     return kept if expected.runs is None else {n: a[: expected.runs] for n, a in kept.items()}

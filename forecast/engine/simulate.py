@@ -18,7 +18,8 @@ from forecast.engine.expected import flow_at
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
-from forecast.engine.kernel.sweep import new_state, sweep
+from forecast.engine.kernel.state import new_state
+from forecast.engine.kernel.sweep import sweep
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.sizes import make_sizes
@@ -104,7 +105,7 @@ class Simulator:
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
-        cells = len(plan.twin) * len(plan.quarter_of)
+        cells = self.keys.size.shape[0] * len(plan.quarter_of)
         bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes
         fit = min(
             SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
@@ -117,8 +118,10 @@ class Simulator:
         """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
-        cells = 3 * 8 * plan.sizes.code.size * (len(plan.spans.start) - 1)
-        chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
+        cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
+        of_leads = len(plan.quarter_of) * self.keys.segment.shape[1] * (len(plan.first_way) + 1)
+        quarters = len(self.blueprint.scenario.calendar.quarters)
+        chances = 8 * (quarters * plan.fixed.size + of_leads)
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:
@@ -142,7 +145,8 @@ class Simulator:
             collapse(plan, self.keys, tables, self._state(), first, full, cells)
         else:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
-        add_worth(plan, self.keys, tables, cells, first, (full.deals, full.bookings))
+        out = full.deals, full.bookings
+        add_worth(self.blueprint, self.keys, tables, cells, first, out)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -182,8 +186,7 @@ def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)
-    sizes = make_sizes(blueprint.layout, by_variant)
-    return replace(blueprint, plan=blueprint.plan._replace(sizes=sizes))
+    return replace(blueprint, sizes=make_sizes(blueprint.layout, by_variant))
 
 
 def costed(scenario: Scenario) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from forecast.engine.arrivals import (
     stack_rows,
 )
 from forecast.engine.assumptions import Floats, Rows, Values
+from forecast.engine.closing import Clock, make_clock
+from forecast.engine.customers import Customers
+from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
@@ -31,13 +35,26 @@ from forecast.engine.kernel.takes import (
     fill_conditional,
     fill_takes,
 )
-from forecast.engine.lags import lag_chances, within_chance
+from forecast.engine.lags import closing_chances, lag_chances, within_chance
 from forecast.engine.layout import Layout
-from forecast.scenario.model import LOST, Group, Lag, Number, Stage, Uncertain
+from forecast.engine.quality import AT_ONCE, Judged
+from forecast.scenario.model import (
+    LOST,
+    Group,
+    Lag,
+    Number,
+    Stage,
+    Transition,
+    Uncertain,
+    Variable,
+)
+from forecast.scenario.quality import is_judged
+from forecast.scenario.uncertain import walk_uncertain
 
 NO_MASS = 1e-300
 LANES = 64  # runs whose journeys are worked out together
 T = TypeVar("T")
+LagKey = tuple[Lag, float, int | None]  # a lag, the offset, the lag phase where that matters
 Within = tuple[Lag, float]  # a chance to be found: that a lag is no longer than so many days
 
 
@@ -49,7 +66,9 @@ class TableMaker:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.lags, self.lag_of = _distinct_lags(layout)
+        self.clock = make_clock(layout.scenario)
+        self.lags, self.lag_of = _distinct_lags(layout, self.clock)
+        self.customers = Customers(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -65,7 +84,12 @@ class TableMaker:
             self._once("scale", self._scale, values),
             self._once("fixed cost", self._fixed_cost, values),
             self._once("lead cost", self._lead_cost, values),
+            self._once("slots", lambda known: slots(self.layout, known), values),
+            self._once("give up", lambda known: give_up(self.layout, known), values),
+            self._once("worked cost", lambda known: worked_cost(self.layout, known), values),
             **self._once("lags", self._lag_tables, values),
+            brought=self._once("brought", self.customers.brought, values),
+            existing=self._once("existing", self.customers.existing, values),
         )
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
@@ -129,10 +153,11 @@ class TableMaker:
         """Conditional chances of the ways, shape (row, phase, group, way)."""
         numbers, journeys = self._journeys
         columns = numbers.columns(values)
-        out = np.empty((columns.shape[1], *self.lag_of.shape))
+        shape = len(self.layout.weights), *self.lag_of.shape[1:]
+        out = np.empty((columns.shape[1], *shape))
         work = np.empty((len(journeys.kind) + SPARE_ROWS + out.shape[3], min(len(out), LANES)))
         fill_takes(columns, journeys, work, out)
-        return out
+        return with_unworked(self.layout, values, out)
 
     @cached_property
     def _journeys(self) -> tuple[_Numbers, Journeys]:
@@ -173,7 +198,10 @@ class TableMaker:
     def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar
 
-        def chances_of(lag: Lag, offset: float) -> Callable[[Values], Floats]:
+        def chances_of(lag: Lag, offset: float, phase: int | None) -> Callable[[Values], Floats]:
+            if phase is not None and isinstance(lag, Variable):
+                days = calendar.period_days
+                return lambda known: closing_chances(lag, known, self.clock, phase, days)
             return lambda known: lag_chances(
                 lag, known, calendar.periods, calendar.period_days, offset
             )
@@ -232,7 +260,7 @@ class _Numbers:
     """The numbers that a kernel's transitions use, each with its place: see ``Journeys``."""
 
     def __init__(self) -> None:
-        self._uncertain: dict[Uncertain | Within, int] = {}
+        self._uncertain: dict[Uncertain | Within | Judged, int] = {}
         self._certain: dict[float, int] = {}
         self._with_lags = False
         self._known: tuple[Mapping[Uncertain, int], NDArray[np.int64]] | None = None
@@ -251,6 +279,16 @@ class _Numbers:
         self._with_lags = True
         return self._uncertain.setdefault((lag, days), len(self._uncertain))
 
+    def place_judged(self, way: Transition) -> int:
+        """Give the share that takes a way, on which quality may have a part, its place."""
+        if not is_judged(way):
+            return self.place(way.share)
+        made = Judged(way if way.within is not None else replace(way, lag=AT_ONCE))
+        if not any(walk_uncertain(made)):
+            return self.place(float(made.of(Values({}))[0]))
+        self._with_lags = True
+        return self._uncertain.setdefault(made, len(self._uncertain))
+
     def certain(self) -> Floats:
         """Give the certain numbers in order."""
         return np.array([*self._certain], dtype=np.float64)
@@ -259,11 +297,7 @@ class _Numbers:
         """Give the uncertain numbers in order, shape (number, row)."""
         if isinstance(values.of, Rows) and not self._with_lags:
             return values.of.block[self._places(values.of.at)]
-        columns = [
-            values(of) if isinstance(of, Uncertain) else within_chance(of[0], values, of[1])
-            for of in self._uncertain
-        ]
-        return stack_columns(columns)
+        return stack_columns([_column(of, values) for of in self._uncertain])
 
     def _places(self, at: Mapping[Uncertain, int]) -> NDArray[np.int64]:
         """Give the rows where the uncertain numbers stand; the draws of one seed share them."""
@@ -272,6 +306,13 @@ class _Numbers:
             rows = [at[of] for of in self._uncertain if isinstance(of, Uncertain)]
             known = self._known = at, np.array(rows, dtype=np.int64)
         return known[1]
+
+
+def _column(of: Uncertain | Within | Judged, values: Values) -> Floats:
+    """What a number is in the runs of the values, shape (row,)."""
+    if isinstance(of, Uncertain):
+        return values(of)
+    return of.of(values) if isinstance(of, Judged) else within_chance(of[0], values, of[1])
 
 
 def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
@@ -293,7 +334,7 @@ def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
     for v, version in enumerate(scenario.versions):
         for g, group in enumerate(scenario.groups):
             for e, one in enumerate(layout.ways):
-                if v in one.versions.get(group, ()):
+                if v in one.versions.get(group, ()) and not one.unworked:
                     pair = layout.targets[one.source], layout.targets[one.target]
                     way[v, g, e] = known[id(version.journeys[group])][pair]
     kind, number, over = (np.array(column) for column in zip(*rows, strict=True))
@@ -316,26 +357,30 @@ def _transitions(body: Stage, numbers: _Numbers) -> Iterator[tuple[str, tuple[in
         yield target, (DIRICHLET, numbers.place(beta), one)
     for target, way in body.transitions.items():
         if way.conversion is not None:
+            if is_judged(way):
+                yield target, (CONVERSION, numbers.place_judged(way), one)
+                continue
             over = numbers.place_within(way.lag, way.within)
             yield target, (CONVERSION, numbers.place(way.conversion), over)
         elif way.share_of_rest is not None:
-            yield target, (OF_REST, numbers.place(way.share_of_rest), one)
+            yield target, (OF_REST, numbers.place_judged(way), one)
         elif target == LOST and LOST not in body.dirichlet:
             yield target, (REMAINDER, one, one)
 
 
-def _distinct_lags(
-    layout: Layout,
-) -> tuple[list[tuple[Lag, float]], NDArray[np.int64]]:
-    """Number the distinct (lag, offset) pairs; gives them and (phase, group, way) -> number."""
+def _distinct_lags(layout: Layout, clock: Clock) -> tuple[list[LagKey], NDArray[np.int64]]:
+    """Number the distinct lags; gives them and (lag phase, group, way) -> number."""
     groups = layout.scenario.groups
-    known: dict[tuple[Lag, float], int] = {}
-    lag_of = np.zeros((len(layout.offsets), len(groups), len(layout.ways)), dtype=np.int64)
-    for phase, offset in enumerate(layout.offsets):
+    known: dict[LagKey, int] = {}
+    lag_of = np.zeros((len(clock.offsets), len(groups), len(layout.ways)), dtype=np.int64)
+    for phase, offset in enumerate(clock.offsets):
         for g, group in enumerate(groups):
             for e, way in enumerate(layout.ways):
                 lag = _lag_at(way.lags, group)
-                lag_of[phase, g, e] = known.setdefault((lag, float(offset)), len(known))
+                closes = clock.closing is not None and way.target == layout.won
+                uneven = closes and isinstance(lag, Variable)
+                key = lag, offset, phase if uneven else None
+                lag_of[phase, g, e] = known.setdefault(key, len(known))
     return list(known), lag_of
 
 

@@ -19,6 +19,7 @@ from forecast.engine.kernel.sums import (
     new_size_work,
     power_sums,
 )
+from forecast.engine.plan import Blueprint
 
 
 def new_cells(plan: Plan, keys: Keys, runs: int) -> Counts:
@@ -27,7 +28,7 @@ def new_cells(plan: Plan, keys: Keys, runs: int) -> Counts:
 
 
 def add_worth(
-    plan: Plan,
+    blueprint: Blueprint,
     keys: Keys,
     tables: Tables,
     cells: Counts,
@@ -35,6 +36,7 @@ def add_worth(
     out: tuple[Counts, Floats],
 ) -> None:
     """Add deals and their value to ``out``: deals and bookings, (run, q, c, s, p) each."""
+    plan = blueprint.plan
     deals, bookings = out
     segments = deals.shape[3]
     steps = plan.spans.start[:-1]
@@ -44,7 +46,7 @@ def add_worth(
         for v, n in enumerate(of_group):
             if n.any():
                 at = Cell(g, v, keys.size[g, v], first_run, steps)
-                fill_sums(n, plan.sizes, at, work, worth)
+                fill_sums(n, blueprint.sizes, at, work, worth)
                 place = (slice(None), slice(None), g // segments, g % segments, plan.product_of[v])
                 fold(n, worth, tables.scale[:, g, v], quarters, deals[place], bookings[place])
 

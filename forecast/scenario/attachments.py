@@ -28,7 +28,7 @@ AMOUNTS = frozenset(
 )
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """Carries the fault of an attachment that cannot be taken."""
 
     def __init__(self, fault: Fault) -> None:
@@ -57,7 +57,7 @@ def _attached(node: Node, door: Door) -> Node:
     if _is_attachment(node):
         try:
             return _inline(node)
-        except _Refused as refused:
+        except Refused as refused:
             door.faults.append(refused.fault)
             return node
     found = {key: _attached(child, door) for key, child in node.items()}
@@ -74,7 +74,7 @@ def _is_attachment(node: Table) -> bool:
 
 
 def _refuse(place: Place, got: str, must: str, mend: str) -> NoReturn:
-    raise _Refused(place.fault(got, must, mend))
+    raise Refused(place.fault(got, must, mend))
 
 
 def _inline(node: Table) -> Table:
@@ -86,7 +86,7 @@ def _inline(node: Table) -> Table:
             _refuse(body.place_of(key), got, "a key of an empirical column", offer(key, KEYS))
     file, column = _text(body, "file"), _text(body, "column")
     unit = _unit(body)
-    path = _path(file)
+    path = find_file(file)
     items = Items(place=body.place)
     for row, cell in _cells(path, file, column):
         if len(items) == MOST_ROWS:
@@ -131,12 +131,14 @@ def _is_time(path: str) -> bool:
     return False
 
 
-def _path(file: Text) -> Path:
-    """Find the file as seen from the one that names it; from the working folder for a command."""
+def find_file(file: Text, must: str = "a CSV file") -> Path:
+    """Find the file as seen from the one that names it; from the working folder for a command.
+
+    Raises ``Refused``.
+    """
     beside = file.place.file
     folder = Path() if beside.startswith(FROM_COMMAND) else Path(beside).parent
     path = folder / file
-    must = "a CSV file"
     if os.path.isdir(path):
         _refuse(file.place, f"the folder {shown(file)}", must, "Name a file inside it.")
     if not os.path.isfile(path):  # or in a folder that may not be read

@@ -104,7 +104,7 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(every[:-1]), *every[-1:]]))
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
+def nearest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Find the choice that was most likely meant, or None.
 
     >>> nearest("leeds", ["leads", "cost"])
@@ -116,7 +116,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
         spelled.setdefault(choice.casefold(), choice)
     if len(word) > LONGEST_PATH:
         return None
-    close = difflib.get_close_matches(word.casefold(), list(spelled), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.casefold(), list(spelled), n=1, cutoff=cutoff)
     return spelled[close[0]] if close else None
 
 

@@ -12,7 +12,16 @@ from forecast.scenario.model import EVERYTHING, Product, Variable
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.paths import merge
 
-CHANGING = ("channels", "segments", "journey", "products", "market")
+CHANGING = (
+    "channels",
+    "segments",
+    "journey",
+    "products",
+    "market",
+    "qualification",
+    "capacity",
+    "referral",
+)
 SECTIONS = {key: FILE.keys[key] for key in CHANGING}
 SHARES = ("conversion", "share_of_rest")
 ATOMIC = frozenset({*SHARES, "lag", "mix", "size", "dirichlet"})

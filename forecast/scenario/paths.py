@@ -260,6 +260,12 @@ def _lines(node: Table | Items) -> Iterator[str]:
 
 def _below(head: str, value: Node, dash: bool) -> Iterator[str]:
     if not isinstance(value, Table | Items) or not value:
+        if isinstance(value, Text) and (end := _block_end(value)) is not None:
+            yield f"{head} |{end}"
+            yield from (
+                f"  {line}" if line else "" for line in value.removesuffix("\n").split("\n")
+            )
+            return
         flat = "{}" if isinstance(value, Table) else "[]" if isinstance(value, Items) else "~"
         yield f"{head} {_scalar(value, value.quoted) if isinstance(value, Text) else flat}"
         return
@@ -274,6 +280,14 @@ def _below(head: str, value: Node, dash: bool) -> Iterator[str]:
     yield f"{head} {next(lines)}" if dash else head
     for line in lines:
         yield f"  {line}"
+
+
+def _block_end(text: str) -> str | None:
+    """How a block of lines says whether it ends with a line break; None for what is no block."""
+    whole = text.removesuffix("\n")
+    if "\n" not in whole or whole.endswith("\n") or text[0] in " \n" or _UNFIT.search(text):
+        return None
+    return "" if text.endswith("\n") else "-"
 
 
 def _flat(items: Items) -> list[str] | None:
@@ -299,6 +313,7 @@ def _wrapped(texts: list[str]) -> Iterator[str]:
     yield line
 
 
+_UNFIT = re.compile(r"\r|^ *[^\S \n]", re.MULTILINE)  # for a block: its indentation is spaces
 _SIMPLE = re.compile(r"[\w.+-][\w.+% -]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 _FIRST = frozenset("-?:,[]{}#&*!|>'\"%@`")

@@ -13,7 +13,7 @@ import yaml
 
 from forecast.scenario.errors import Fault, ScenarioError, visible
 
-MAX_BYTES = 4_000_000  # room for the text of a scenario with the columns of its files in it
+MAX_BYTES = 12_000_000  # room for the text of a scenario with its files in it: 100,000 open deals
 WHOLE = "(file)"
 
 # Controls, line separators, marks that turn the reading direction, surrogates and byte-order marks.

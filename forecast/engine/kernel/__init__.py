@@ -12,14 +12,15 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numba.core.config
+from numba import types
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -32,12 +33,15 @@ def jit(
 ) -> Callable[[_Function], _Function]:
     """Decorator that compiles a kernel function; every kernel file uses it and nothing else.
 
-    ``entry``: called from Python; its machine code, with all it calls, is kept on disk.
+    ``entry``: may be called from Python; its machine code, with all it calls, is kept on disk.
     ``inline``: small and in a hot loop; the compiler must inline it, to vectorise with the loop.
     ``merge``: a step of one larger function; it is merged into the source of its caller, so that a
     chain of such steps is compiled once and not once a link.
     ``allocates``: creates arrays. Without, numba does not count references to the arrays passed,
     which costs some 50 ns a call; to create an array is then an error when it is compiled.
+
+    A constant among what a function is passed is a type of its own to numba, which would compile
+    the function once more for it; here it is taken for any number.
 
     Floating point stays strict (no ``fastmath``): a value depends neither on the function it was
     inlined into nor on the processor's vectors. Division by zero follows IEEE 754, as in NumPy.
@@ -51,14 +55,33 @@ def jit(
         "forceinline": inline,
         "inline": "always" if merge else "never",
         "_nrt": allocates,
+        "no_cpython_wrapper": not entry,
+        "no_cfunc_wrapper": True,
     }
 
     def compiled(function: _Function) -> _Function:
         with _kernel_cache():
-            wrapped: _Function = numba.njit(**options)(function)
-        return wrapped
+            wrapped: Any = numba.njit(**options)(function)
+        resolve, plain = wrapped.get_call_template, _without_constant
+
+        def without_constants(given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+            by_name = {name: plain(of) for name, of in named.items()}
+            return resolve(tuple(plain(of) for of in given), by_name)
+
+        wrapped.get_call_template = without_constants
+        if not entry:  # no wrapper for Python: a call from there would crash the process
+            wrapped._insert = lambda *_: None
+            wrapped._compile_for_args = _refuse
+        return cast(_Function, wrapped)
 
     return compiled
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise TypeError("only kernel functions with entry=True can be called from Python")
+
+
+_without_constant: Any = types.unliteral
 
 
 @contextmanager

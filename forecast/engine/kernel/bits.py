@@ -86,7 +86,7 @@ def item_bits(key: Word, run: int, step: int, item: Word) -> Word:
     return odd if number & ONE else even
 
 
-@jit()
+@jit(entry=True)
 def fill_bits(key: Word, run: int, step: int, first: int, n: int, out: NDArray[np.uint64]) -> None:
     """out[0:n] = the bits of items first .. first + n - 1 of the bit stream (key, run, step).
 

@@ -50,7 +50,7 @@ def chance_below(z: float) -> float:
     return 0.5 * math.erfc(-z * SQRT_HALF)
 
 
-@jit()
+@jit(entry=True)
 def fill_slopes(law: Floats) -> None:
     """law[1] = the slopes a cell of the values law[0], by differences of fourth order."""
     y, slope = law[0], law[1]
