@@ -1,6 +1,7 @@
 """By when: what has to arrive in which period for a goal, and the pipeline that it needs.
 
-All figures are closed-form means, at the means of what is uncertain.
+All figures are closed-form means, at the means of what is uncertain, as if every item were taken up
+at once where a stage takes up only so many.
 """
 
 from __future__ import annotations
@@ -191,9 +192,9 @@ class Timing:
 def _counting(blueprint: Blueprint, tables: Tables, wanted: int, inside: Floats) -> Floats:
     """Expected entries of a target in some periods by one item: (stage it enters, group, period).
 
-    Backward over the periods: an item that enters a stage goes on by each way e after k periods, and
-    counts there; with what is entered at once (k = 0) a linear system remains. Its own entry of the
-    target counts too.
+    Backward over the periods: an item that enters a stage goes on by each way after k periods, and
+    counts there; with what is entered at once (k = 0) a linear system remains. Its own entry of
+    the target counts too.
     """
     plan, shares = blueprint.plan, _shares_of_ways(blueprint, tables)
     stages, groups, periods = len(plan.first_way) - 1, plan.lag_of.shape[1], len(inside)
