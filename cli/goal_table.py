@@ -125,7 +125,9 @@ def _print_schedule(entries: Sequence[Document]) -> None:
     what = last["arriving"]
     columns = [Column("period", labels, left=True, keep=9)]
     for entry, rows in zip(entries, by_period, strict=True):
-        columns.append(Column(chance(entry["confidence"], 0), cells(rows), what, keep=6))
+        sure = chance(entry["confidence"], 0)
+        head, group = (sure, what) if len(entries) > 1 else (f"{what} at {sure}", "")
+        columns.append(Column(head, cells(rows), group, keep=6))
     shares = [f"{row['share']:.0%}" for row in last["schedule"]]
     print_table([*columns, Column("so far", shares, keep=8)])
 

@@ -202,6 +202,14 @@ def test_all_is_luck_where_nothing_is_uncertain() -> None:
     assert found.not_knowing.item() == pytest.approx(0.0, abs=1e-12)
 
 
+def test_all_is_luck_where_the_chance_is_not_known_either() -> None:
+    sizes = {"products.engagement.size": "{gamma: {mean: 75k, cv: 0.5}}"}
+    for target, luck in (("700k", 1.0), ("900M", None)):
+        goal = f"[{{metric: bookings, quarter: 2027Q2, target: {target}, confidence: 80%}}]"
+        given = forecast.read_scenario(LEAN, {**sizes, "goals": goal})
+        assert goals_document(given, runs=200)["goals"][0]["luck"] == luck
+
+
 def test_a_certain_goal_has_no_split() -> None:
     given = one_month(FORTY, more=with_goal(34))
     assert split_known(known(given)) == (None, None)

@@ -35,6 +35,7 @@ from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.request import check_request
 from forecast.engine.run import Progress, forecast_run
 from forecast.scenario.model import MONEY_METRICS, Scenario
+from forecast.scenario.uncertain import uncertain_numbers
 
 if TYPE_CHECKING:
     import xarray
@@ -159,15 +160,26 @@ def _chances(outcome: Outcome, spans: Sequence[Span]) -> Document:
     every = [(goal, label) for goal in scenario.goals for label, _ in goal.quarters]
     entries = dict(zip(every, whole["goals"], strict=True))
     unknown = [span for span in spans if span[:2] not in known]
-    again = second_futures(scenario, unknown, runs, seed) if unknown else []
-    pairs = dict(zip(unknown, again, strict=True))
+    splits = {span: split_known(known[span[:2]]) for span in spans if span[:2] in known}
+    splits |= _unknown_splits(outcome, unknown)
     for span in spans:
-        if span in pairs:
-            split = split_pairs(outcome.reached(span[0], span[2]), pairs[span])
-        else:
-            split = split_known(known[span[:2]])
-        entries[span[:2]] |= _split(split) | _shortfall(outcome, span)
+        entries[span[:2]] |= _split(splits[span]) | _shortfall(outcome, span)
     return {**{key: whole[key] for key in KEPT}, "goals": [entries[span[:2]] for span in spans]}
+
+
+def _unknown_splits(outcome: Outcome, spans: Sequence[Span]) -> dict[Span, Split]:
+    """Split the variance of goals whose chance given the assumptions is not known."""
+    first = [outcome.reached(goal, quarters) for goal, _, quarters in spans]
+    if not uncertain_numbers(outcome.scenario):  # the assumptions leave nothing but luck
+        sure = [hit.all() or not hit.any() for hit in first]
+        return {
+            span: Split(None, None) if certain else Split(1.0, 0.0)
+            for span, certain in zip(spans, sure, strict=True)
+        }
+    again = second_futures(outcome.scenario, spans, outcome.runs, outcome.seed) if spans else []
+    return {
+        span: split_pairs(one, other) for span, one, other in zip(spans, first, again, strict=True)
+    }
 
 
 def _as_so_many_deals(scenario: Scenario, span: GoalSpan) -> str:
