@@ -309,6 +309,16 @@ def test_simulated_values_of_a_hurting_lever_are_the_largest() -> None:
     assert 91 < low < value < high < 300
 
 
+def test_capacity_is_a_lever_like_others() -> None:
+    given = lean(capacity="{opportunity: {per_period: 6}}")
+    half, most = takes(given, "capacity.opportunity.per_period", 0.5, 0.8, runs=4_000)
+    assert not half.exact
+    assert half.value is not None
+    assert 34 / 3 - 2 < half.value < 34 / 3 + 1
+    assert most.value is None
+    assert most.best == pytest.approx(0.5938816, abs=0.04)  # of all 34, worked at once
+
+
 def test_the_dataset_of_what_it_takes() -> None:
     from forecast.analysis.goals import goal_reach as reach
 

@@ -159,6 +159,13 @@ def test_coverage_is_of_deals_and_money() -> None:
         Timing(given).coverage(goals_named(given)[0])
 
 
+def test_coverage_of_open_deals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.analysis.goal_when.uses", lambda _: frozenset({"pipeline"}))
+    given = scenario(TWO)
+    with pytest.raises(RequestError, match="must be a scenario without open deals"):
+        Timing(given).coverage(goals_named(given)[0])
+
+
 def test_the_closed_form_of_leads_is_the_engines() -> None:
     given = scenario(TWO)
     leads = Timing(given).leads.sum(axis=1)
