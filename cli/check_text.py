@@ -14,6 +14,19 @@ from .pipeline_text import print_pipeline
 from .quality_text import print_closing, print_qualification
 from .screen import Column, fits, heading, print_table, say, wrapped
 
+SHARES = ("conversion", "share", "share_of_rest", "mix", "margin", "follow_up")
+SHARES_INSIDE = {
+    "dirichlet",
+    "growth",
+    "churn",
+    "expansion",
+    "discount",
+    "qualification",
+    "carry_over",
+    "give_up",
+    "ramp",
+}
+
 
 def print_check(document: Document) -> None:
     """Print what a scenario says; the last line is OK."""
@@ -35,6 +48,7 @@ def print_check(document: Document) -> None:
     print_pipeline(document["pipeline"])
     print_qualification(document["qualification"])
     print_closing(document["closing"])
+    _print_recurring(document["products"])
     _print_uncertain(document)
     print_changes(document["changes"])
     print_slots(document)
@@ -130,6 +144,32 @@ def _print_products(products: Sequence[Document]) -> None:
     )
 
 
+def _print_recurring(products: Sequence[Document]) -> None:
+    """Of products that are paid again and again, how long customers stay and what one is worth."""
+    rows = [
+        (f"  in {each['where']}" if "where" in each else each["product"], each)
+        for product in products
+        for each in (product, *product["differences"])
+        if each["every"] is not None
+    ]
+    if not rows:
+        return
+    stays = [each["lifetime_months"] for _, each in rows]
+    worth = [each["lifetime_value"] for _, each in rows]
+    say()
+    heading("Recurring products: a customer, at the means of what is uncertain")
+    print_table(
+        [
+            Column("product", [name for name, _ in rows], left=True, keep=9),
+            Column("paid every", [each["every"] for _, each in rows], left=True, keep=5),
+            Column("there after a year", [share(e["retention_year"]) for _, e in rows], keep=8),
+            Column("months", ["-" if m is None else f"{m:.1f}" for m in stays], keep=7),
+            Column("margin", [share(each["margin"]) for _, each in rows], keep=4),
+            Column("lifetime value", ["-" if w is None else money(w) for w in worth], keep=8),
+        ]
+    )
+
+
 def _print_uncertain(document: Document) -> None:
     """What is drawn once per run, and what is drawn together."""
     uncertain = document["uncertain"]
@@ -162,14 +202,9 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix", "follow_up") or {
-        "dirichlet",
-        "growth",
-        "qualification",
-        "carry_over",
-        "give_up",
-        "ramp",
-    } & set(parts):
+    if parts[-1] in ("alpha", "beta") and "churn" in parts:
+        return f"{value:.3g}"
+    if parts[-1] in SHARES or SHARES_INSIDE & set(parts):
         return share(value)
     if "lag" in parts:
         return duration(value)

@@ -17,8 +17,10 @@ from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pi
 
 from forecast.scenario.families import Family, Periods
 from forecast.scenario.model import (
+    BetaGeometric,
     Number,
     Rate,
+    Recurring,
     Referral,
     Scenario,
     Transition,
@@ -36,6 +38,7 @@ class Record:
     entered: Counter = field(default_factory=Counter)  # quarter, channel, segment, stage
     deals: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
     bookings: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
+    revenue: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
     spend: Counter = field(default_factory=Counter)  # quarter, channel
     open: Counter = field(default_factory=Counter)  # quarter, stage
     assumption: dict = field(default_factory=dict)  # name
@@ -159,6 +162,10 @@ class Naive:
             return period / UNIT_MONTHS[per]
         days = self.edges[period] - self.edges[0]
         return days / (UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per])
+
+
+def _days_in(per: str) -> float:
+    return UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per]
 
 
 def _first_of_month(number: int) -> int:
@@ -416,4 +423,38 @@ class _Run(Rules):
         name = self._one_of({n: self.value(product.mix) for n, product in products.items()})
         key = (self.world.quarter_of[period], channel, segment, name)
         self.record.deals[key] += 1
-        self.record.bookings[key] += self._vary(products[name].size)
+        size, recurring = self._vary(products[name].size), products[name].recurring
+        if recurring is None:
+            self.record.bookings[key] += size
+            self.record.revenue[key] += size
+        else:
+            self._serve(key, size, recurring, period)
+
+    def _serve(self, key: tuple, size: float, recurring: Recurring, won: int) -> None:
+        """Let a customer pay and, at the end of each term, perhaps leave."""
+        every = MONTH_DAYS * UNIT_MONTHS[recurring.every]
+        payments = round(recurring.term / every)
+        grows = self._per_days(recurring.expansion, every)
+        self.record.bookings[key] += sum(size * (1.0 + grows) ** k for k in range(payments))
+        step = UNIT_DAYS[self.scenario.calendar.unit]
+        churn = self._own_churn(recurring.churn)
+        term = payments * every
+        terms_over = 0
+        for period in range(won, self.world.periods):
+            age = (period - won) * step
+            while age >= (terms_over + 1) * term - 1e-6:
+                terms_over += 1
+                if self.rng.random() >= (1.0 - churn) ** (term / _days_in(recurring.churn.per)):
+                    return
+            pay = size * (1.0 + grows) ** math.floor(age / every + 1e-9)
+            quarter = self.world.quarter_of[period]
+            self.record.revenue[(quarter, *key[1:])] += pay * step / every
+
+    def _per_days(self, rate: Rate, days: float) -> float:
+        return (1.0 + self.value(rate.amount)) ** (days / _days_in(rate.per)) - 1.0
+
+    def _own_churn(self, churn: Rate | BetaGeometric) -> float:
+        """The churn of one customer, in a unit of its own."""
+        if isinstance(churn, Rate):
+            return self.value(churn.amount)
+        return self.rng.betavariate(self.value(churn.alpha), self.value(churn.beta))

@@ -6,6 +6,7 @@ They stay small (about 60 leads a run at most), for a simulator that follows eve
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -91,6 +92,38 @@ def _reps(maker: _Maker, each: float) -> dict:
         ],
         "ramp": [0.0, maker.share(0.4), 1.0],
     }
+
+
+def recurring_scenario_text(seed: int) -> str:
+    """Write a valid random scenario some of whose products are recurring."""
+    rng = Random(f"recurring {seed}")
+    for attempt in itertools.count(1_000 * seed):
+        made = yaml.safe_load(random_scenario_text(attempt))
+        if "products" not in made:
+            continue
+        names = rng.sample([*made["products"]], rng.randint(1, len(made["products"])))
+        maker = _Maker(f"recurring {seed}, {attempt}")
+        for name in names:
+            made["products"][name]["recurring"] = maker.recurring()
+            if maker.maybe():
+                made["products"][name]["margin"] = maker.share(0.6)
+        channel = made["channels"][maker.rng.choice([*made["channels"]])]
+        if maker.maybe(0.4):
+            churn = {"amount": maker.share(0.2), "per": "quarter"}
+            own = channel.setdefault("products", {}).setdefault(names[0], {})
+            own["recurring"] = {"churn": churn}
+        if maker.maybe(0.4):
+            day = maker.start.replace(day=1) + dt.timedelta(60)
+            path = f"products.{names[0]}.recurring"
+            change = {"from": day.isoformat(), "set": {path: maker.recurring()}}
+            made.setdefault("changes", []).append(change)
+        made["name"] = f"Recurring {seed}"
+        try:
+            read_text(_write(made))
+        except ScenarioError:
+            continue
+        return _write(made)
+    raise AssertionError("never")
 
 
 def read_text(text: str) -> Scenario:
@@ -363,6 +396,23 @@ class _Maker(Rules):
             made[target] = {"lag": self.lag()}
         if self.maybe(0.3):
             made["lost"] = {"lag": self.lag()}
+        return made
+
+    def recurring(self) -> dict:
+        """What makes a product recurring, with churns that show within the horizon."""
+        every = self.rng.choice(["month", "month", "quarter"])
+        made: dict[str, Any] = {"every": every, "discount": "30% per quarter"}
+        if self.maybe():
+            made["churn"] = {"amount": self.share(self.between(0.05, 0.3)), "per": "month"}
+        else:
+            shape = {"alpha": self.positive(0.8), "beta": self.positive(3.0)}
+            made["churn"] = {"shifted_beta_geometric": {**shape, "per": self.rng.choice([*DAYS])}}
+        if self.maybe():
+            low = self.between(-0.1, 0.05)
+            amount = {"uniform": {"low": low, "high": round(low + 0.05, 6)}}
+            made["expansion"] = {"amount": self.rng.choice([low, amount]), "per": "quarter"}
+        if self.maybe(0.4):
+            made["term"] = "2 quarters" if every == "quarter" else "3 months"
         return made
 
     def _products(self) -> dict:

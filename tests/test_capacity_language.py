@@ -250,6 +250,18 @@ def test_outcomes_are_those_of_the_whole_journey() -> None:
         np.testing.assert_array_equal(journey[name].values, outcome[name].values)
 
 
+def test_a_plan_with_a_limit_stands_beside_one_without() -> None:
+    plans = {"free": scenario(TWO), "limited": scenario(LIMITED)}
+    for order in (["free", "limited"], ["limited", "free"]):
+        both = forecast.simulate_many({name: plans[name] for name in order}, runs=200, seed=2)
+        for name in order:
+            alone = forecast.simulate(plans[name], runs=200, seed=2)
+            for variable in alone.data_vars:
+                found = both[variable].sel(scenario=name).values
+                np.testing.assert_array_equal(found, alone[variable].values)
+        assert (both.backlog.sel(scenario="free") == 0).all()
+
+
 def test_nothing_is_lost_with_two_limits_in_a_loop() -> None:
     data = forecast.simulate(scenario(MANY), runs=500, seed=2)
     leads = data.leads.sum(["channel", "segment"]).values.cumsum(axis=1)

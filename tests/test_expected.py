@@ -15,6 +15,7 @@ from helpers import (
     exactly,
     expected,
     one_month,
+    open_deals,
     per_period,
     scenario,
     z_mean,
@@ -353,7 +354,7 @@ def test_means_are_conserved(path) -> None:
     if unknown_means(given):
         pytest.skip("there is no closed form behind a limit")
     means = closed_form(given, runs=200).means
-    leads = means.leads[0].sum(axis=2).cumsum(axis=0)
+    leads = means.leads[0].sum(axis=2).cumsum(axis=0) + open_deals(given)
     ended = means.entered[0, ..., -2:].sum(axis=(2, 3)).cumsum(axis=0)
     still = means.open[0].sum(axis=2)
     assert ended + still == pytest.approx(leads, rel=1e-9)

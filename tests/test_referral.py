@@ -25,9 +25,9 @@ from test_naive import disagreements
 import forecast
 from forecast.engine.assumptions import Draws
 from forecast.engine.chance import ExactChances
-from forecast.engine.customers import Customers
 from forecast.engine.layout import lay_out
 from forecast.engine.plan import make_blueprint
+from forecast.engine.referral import Customers
 from forecast.engine.run import forecast_run
 from forecast.engine.simulate import Simulator
 from forecast.scenario.referral import loop_of

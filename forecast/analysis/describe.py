@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from forecast.analysis import Document
+from forecast.analysis.customers import describe_recurring
 from forecast.analysis.journeys import (
     by_group,
     by_place,
@@ -181,6 +182,7 @@ def _product(product: Product) -> Document:
         "p10_size": low,
         "p90_size": high,
         "size_uncertain": product.size.about is not None,
+        **describe_recurring(product),
     }
 
 

@@ -24,6 +24,7 @@ from forecast.engine.flows import expect_rows
 from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.limits import known_means
+from forecast.engine.pipeline import add_deal_means
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -108,7 +109,10 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 
 def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
-    return expect_rows(blueprint, with_brought(blueprint, tables, rows), rows)
+    means = expect_rows(blueprint, with_brought(blueprint, tables, rows), rows)
+    if blueprint.opened is not None:
+        add_deal_means(blueprint.opened, blueprint.plan, tables, means)
+    return means
 
 
 def average_over_runs(blueprint: Blueprint, draws: Draws, runs: int) -> Means:

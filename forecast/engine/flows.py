@@ -27,6 +27,9 @@ def expect_rows(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
         np.zeros(lead),
         np.zeros((*lead, stages)),
         np.zeros((*lead, stages)),
+        np.zeros((*lead, segments, products)),
+        np.zeros((*lead, segments, products)),
+        np.zeros((*lead, segments, products)),
     )
     expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
     return means
@@ -64,6 +67,7 @@ def one_channel(
         entry=plan.entry[c : c + 1],
         fixed=np.zeros(nothing.shape[1:], np.int64),
         lag_of=np.ascontiguousarray(plan.lag_of[:, groups]),
+        kind=np.ascontiguousarray(plan.kind[groups]),
     )
     theirs = tables._replace(
         mean=np.ascontiguousarray(leads[:, None]),

@@ -11,12 +11,18 @@ since P(L < k + 1 - u) is averaged over u in [s, 1). For s = 0 the mean is exact
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.closing import Clock, closing_below, speeds
+from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.scenario.families.periods import Periods
 from forecast.scenario.model import Lag, Variable
+
+NO_MASS = 1e-300
 
 
 def lag_chances(
@@ -68,3 +74,28 @@ def within_chance(lag: Lag, values: Values, days: float | None) -> Floats:
         return np.ones(1)
     factor = values.factor(lag.about)
     return lag.family.cdf(days / (np.ones(1) if factor is None else factor))
+
+
+def chance_rows(parts: list[Floats]) -> dict[str, NDArray[Any]]:
+    """Lay out lags, each (row, chance of 0, 1, ... periods), as the kernel looks them up."""
+    counts = np.array([len(p) for p in parts], dtype=np.int64)
+    first = np.cumsum(counts) - counts
+    chances = np.concatenate(parts)
+    cells = chances.shape[1] - np.argmax(chances[:, ::-1] > NO_MASS, axis=1)
+    width = int(cells.max())
+    chances = np.ascontiguousarray(chances[:, :width])
+    cumulative = np.zeros(chances.shape, dtype=np.uint64)
+    guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
+    beyond = np.zeros((len(chances), width + 1))
+    last = np.zeros(len(chances), dtype=np.int64)
+    build_rows(chances, cells.astype(np.int64), beyond, last, cumulative, guide)
+    return {
+        "lag_first": first,
+        "lag_step": (counts > 1).astype(np.int64),
+        "lag_cells": cells.astype(np.int64),
+        "lag_chance": chances,
+        "lag_beyond": beyond,
+        "lag_last": last,
+        "lag_cumulative": cumulative,
+        "lag_guide": guide,
+    }

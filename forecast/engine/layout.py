@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.scenario.families import build
-from forecast.scenario.model import LOST, WON, Group, Lag, Scenario, Variable
+from forecast.scenario.model import LOST, WON, Group, Lag, Recurring, Scenario, Variable
 
 AT_ONCE = Variable(build("fixed", {"value": 0.0}))
 
@@ -36,11 +36,12 @@ class Way:
 
 @dataclass(frozen=True)
 class Variant:
-    """A product with one deal size for each group that sells it."""
+    """A product with one deal size, paid in one way, for each group that sells it."""
 
     product: int
     version: int
     sizes: Mapping[Group, Variable]
+    recurring: Mapping[Group, Recurring | None]
     versions: Mapping[Group, tuple[int, ...]]
 
 
@@ -129,19 +130,22 @@ def _unworked(scenario: Scenario, stage: int) -> Way:
 def _variants(scenario: Scenario) -> list[Variant]:
     sizes: dict[tuple[int, int], dict[Group, Variable]] = {}
     versions: dict[tuple[int, int], dict[Group, tuple[int, ...]]] = {}
-    order: dict[int, dict[Group, list[Variable]]] = {}
+    recurring: dict[tuple[int, int], dict[Group, Recurring | None]] = {}
+    order: dict[int, dict[Group, list[tuple[Variable, Recurring | None]]]] = {}
     for v, version in enumerate(scenario.versions):
         for group, products in version.products.items():
             for name, product in products.items():
                 p = scenario.products.index(name)
                 known = order.setdefault(p, {}).setdefault(group, [])
-                if product.size not in known:
-                    known.append(product.size)
-                key = p, known.index(product.size)
+                worth = product.size, product.recurring
+                if worth not in known:
+                    known.append(worth)
+                key = p, known.index(worth)
                 sizes.setdefault(key, {})[group] = product.size
+                recurring.setdefault(key, {})[group] = product.recurring
                 held = versions.setdefault(key, {})
                 held[group] = (*held.get(group, ()), v)
-    return [Variant(p, i, sizes[p, i], versions[p, i]) for p, i in sorted(sizes)]
+    return [Variant(*key, sizes[key], recurring[key], versions[key]) for key in sorted(sizes)]
 
 
 def _phases(

@@ -14,9 +14,10 @@ from forecast.engine.kernel.shapes import Keys, Plan, Steps
 from forecast.engine.kernel.sums import Sizes
 from forecast.engine.keys import stream_keys
 from forecast.engine.layout import Layout, Variant, Way, lay_out
+from forecast.engine.pipeline import OpenPlan, lay_out_deals
 from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
-from forecast.engine.uses import REFERRAL, uses
+from forecast.engine.uses import RECURRING, REFERRAL, uses
 from forecast.scenario.model import Group, Scenario
 
 
@@ -28,6 +29,7 @@ class Blueprint:
     maker: TableMaker
     plan: Plan
     sizes: Sizes
+    opened: OpenPlan | None = None  # the deals that are open at as_of
 
     @property
     def scenario(self) -> Scenario:
@@ -55,20 +57,24 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         maker.lag_of,
         make_desk(layout),
         maker.customers.plan(),
+        maker.kinds.of,
     )
     no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)
-    return Blueprint(layout, maker, plan, make_sizes(layout, no_deals))
+    return Blueprint(
+        layout, maker, plan, make_sizes(layout, no_deals), lay_out_deals(layout, maker)
+    )
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:
     """Divide the horizon into periods, and into spans of one quarter and phase.
 
-    Where customers bring leads it matters in which period they are won: spans are periods then.
+    Where customers bring leads, or pay again, it matters in which period they are won: every period
+    is a span of its own then.
     """
     periods = np.arange(scenario.calendar.periods + 1)
     parts = np.stack([np.array(scenario.calendar.quarter_of), layout.phase_of])
     fresh = np.any(np.diff(parts, axis=1) != 0, axis=0)
-    if REFERRAL in uses(scenario):
+    if uses(scenario) & {RECURRING, REFERRAL}:
         fresh[:] = True
     starts = np.concatenate([[0], np.flatnonzero(fresh) + 1, periods[-1:]])
     of = np.concatenate([[0], np.cumsum(fresh)])
@@ -80,6 +86,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
     scenario = layout.scenario
     channels, segments, groups = scenario.channels, scenario.segments, scenario.groups
     limited = [scenario.stages[j] for j in limited_stages(scenario)]
+    ids = scenario.pipeline.deals.ids if scenario.pipeline else ()
 
     def grid(names: Iterable[tuple[str, ...]], *shape: int) -> NDArray[np.uint64]:
         return stream_keys(seed, names).reshape(shape)
@@ -105,6 +112,9 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         grid([("giving up", *g, j) for g in groups for j in limited], len(groups), len(limited)),
         grid([("turn", j) for j in limited], len(limited)),
         grid([("referral", c) for c in channels], len(channels)),
+        stream_keys(seed, (("deal", name) for name in ids)),
+        by_variant("stays"),
+        by_variant("size of stays"),
     )
 
 

@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
-from forecast.engine.expected import flow_at
+from forecast.engine.expected import means_of
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.state import new_state
 from forecast.engine.kernel.sweep import sweep
+from forecast.engine.pipeline import add_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
+from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
 from forecast.engine.uses import needs_journey
@@ -119,6 +121,8 @@ class Simulator:
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
         cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
+        if maker.kinds.kinds:
+            cells += 2 * 8 * (int(maker.kinds.terms.max()) + 1)
         of_leads = len(plan.quarter_of) * self.keys.segment.shape[1] * (len(plan.first_way) + 1)
         quarters = len(self.blueprint.scenario.calendar.quarters)
         chances = 8 * (quarters * plan.fixed.size + of_leads)
@@ -147,6 +151,13 @@ class Simulator:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
         out = full.deals, full.bookings
         add_worth(self.blueprint, self.keys, tables, cells, first, out)
+        if self.blueprint.opened is not None:
+            add_deals(self.blueprint.opened, plan, self.keys.deal, tables, first, full)
+        stays = self.blueprint.maker.stays(tables, values)
+        if stays is not None:
+            amounts = Amounts(full.deals, full.bookings, full.revenue)
+            deals = Deals(cells, tables.scale, first)
+            add_recurring(self.blueprint, self.keys, stays, deals, amounts)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -182,7 +193,8 @@ class Simulator:
 
 def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
-    means = flow_at(blueprint, draws.means(), 1).deals[0].max(axis=0)
+    tables = blueprint.maker.tables(draws.means())
+    means = means_of(replace(blueprint, opened=None), tables, 1).deals[0].max(axis=0)
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)

@@ -21,10 +21,8 @@ from forecast.engine.arrivals import (
 )
 from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.closing import Clock, make_clock
-from forecast.engine.customers import Customers
 from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
     CONVERSION,
     DIRICHLET,
@@ -35,9 +33,11 @@ from forecast.engine.kernel.takes import (
     fill_conditional,
     fill_takes,
 )
-from forecast.engine.lags import closing_chances, lag_chances, within_chance
+from forecast.engine.lags import chance_rows, closing_chances, lag_chances, within_chance
 from forecast.engine.layout import Layout
 from forecast.engine.quality import AT_ONCE, Judged
+from forecast.engine.referral import Customers
+from forecast.engine.stays import Stays, booked_of, kept_of, kinds_of, stays_of
 from forecast.scenario.model import (
     LOST,
     Group,
@@ -51,7 +51,6 @@ from forecast.scenario.model import (
 from forecast.scenario.quality import is_judged
 from forecast.scenario.uncertain import walk_uncertain
 
-NO_MASS = 1e-300
 LANES = 64  # runs whose journeys are worked out together
 T = TypeVar("T")
 LagKey = tuple[Lag, float, int | None]  # a lag, the offset, the lag phase where that matters
@@ -69,6 +68,7 @@ class TableMaker:
         self.clock = make_clock(layout.scenario)
         self.lags, self.lag_of = _distinct_lags(layout, self.clock)
         self.customers = Customers(layout)
+        self.kinds = kinds_of(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -87,10 +87,20 @@ class TableMaker:
             self._once("slots", lambda known: slots(self.layout, known), values),
             self._once("give up", lambda known: give_up(self.layout, known), values),
             self._once("worked cost", lambda known: worked_cost(self.layout, known), values),
+            self._once("kept", lambda known: kept_of(self.kinds, known), values),
+            self._once("booked", lambda known: booked_of(self.kinds, known), values),
             **self._once("lags", self._lag_tables, values),
             brought=self._once("brought", self.customers.brought, values),
             existing=self._once("existing", self.customers.existing, values),
+            lag_factor=self._once("lag factor", self._lag_factor, values),
         )
+
+    def stays(self, tables: Tables, values: Values) -> Stays | None:
+        """Fill the tables of recurring products; None without such products."""
+        if not self.kinds.kinds:
+            return None
+        made = self._once("stays", lambda known: stays_of(self.kinds, tables, known), values)
+        return made._replace(booked=tables.booked)
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
         """Make something of values, once and for all if it asks for none of them."""
@@ -195,6 +205,13 @@ class TableMaker:
         stacked = stack_rows(columns)
         return stacked.reshape(len(stacked), len(layout.scenario.groups), -1)
 
+    def _lag_factor(self, values: Values) -> Floats:
+        """Factors on time, shape (row, lag); none without open deals."""
+        if self.layout.scenario.pipeline is None:
+            return np.ones((1, 0))
+        factors = [values.factor(getattr(lag, "about", None)) for lag, *_ in self.lags]
+        return stack_rows([np.ones(1) if factor is None else factor for factor in factors])
+
     def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar
 
@@ -207,27 +224,7 @@ class TableMaker:
             )
 
         parts = [self._once(key, chances_of(*key), values) for key in self.lags]
-        counts = np.array([len(p) for p in parts], dtype=np.int64)
-        first = np.cumsum(counts) - counts
-        chances = np.concatenate(parts)
-        cells = chances.shape[1] - np.argmax(chances[:, ::-1] > NO_MASS, axis=1)
-        width = int(cells.max())
-        chances = np.ascontiguousarray(chances[:, :width])
-        cumulative = np.zeros(chances.shape, dtype=np.uint64)
-        guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
-        beyond = np.zeros((len(chances), width + 1))
-        last = np.zeros(len(chances), dtype=np.int64)
-        build_rows(chances, cells.astype(np.int64), beyond, last, cumulative, guide)
-        return {
-            "lag_first": first,
-            "lag_step": (counts > 1).astype(np.int64),
-            "lag_cells": cells.astype(np.int64),
-            "lag_chance": chances,
-            "lag_beyond": beyond,
-            "lag_last": last,
-            "lag_cumulative": cumulative,
-            "lag_guide": guide,
-        }
+        return chance_rows(parts)
 
 
 class _Watch(Mapping[Uncertain, Floats]):

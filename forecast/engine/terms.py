@@ -17,8 +17,9 @@ import numpy as np
 from forecast.engine.assumptions import Draws, Floats
 from forecast.engine.kernel.collapse import Terms
 from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.lags import NO_MASS
 from forecast.engine.layout import Layout
-from forecast.engine.tables import NO_MASS, TableMaker
+from forecast.engine.tables import TableMaker
 
 MOST_TERMS = 512  # of a group; with more its journey is followed by periods
 

@@ -25,6 +25,15 @@ def uses(scenario: Scenario) -> frozenset[str]:
             found.add(WORKED)
     if scenario.referred is not None:
         found.add(REFERRAL)
+    if scenario.pipeline is not None:
+        found.add(PIPELINE)
+    if any(
+        product.recurring is not None
+        for version in scenario.versions
+        for products in version.products.values()
+        for product in products.values()
+    ):
+        found.add(RECURRING)
     return frozenset(found)
 
 

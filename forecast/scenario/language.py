@@ -25,10 +25,11 @@ from forecast.scenario.forms import (
     within,
 )
 from forecast.scenario.leads import LeadsForm, SeasonalityForm, SpendForm
-from forecast.scenario.model import Channel, Correlation, Cost, Planned, Product, Rate
+from forecast.scenario.model import Channel, Correlation, Cost, Planned, Rate
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.pipeline import PipelineForm
 from forecast.scenario.qualification import QUALIFICATION
+from forecast.scenario.recurring import MARGIN, RECURRING, ProductRecord, make_product
 from forecast.scenario.referral import REFERRAL
 from forecast.scenario.stages import JOURNEY
 
@@ -51,13 +52,15 @@ class Raw:
         return dict(self.shape)
 
 
-PRODUCT = Record(
+PRODUCT = ProductRecord(
     "a product",
     {
         "mix": Key(Figure("a mix", 0.0, 1.0), "the share of won deals that buy it", 1.0),
         "size": Key(Spread("a deal size"), "the value of a deal", required=True, example="25k"),
+        "margin": MARGIN,
+        "recurring": Key(RECURRING, "that the size is paid again and again"),
     },
-    Product,
+    make_product,
 )
 PRODUCTS = Named("products", "product", PRODUCT, most=60)
 
@@ -92,6 +95,8 @@ def _segment(share: Any, journey: Any, products: Any) -> Overridden:
 def _partial(schema: Schema) -> Schema:
     """The same section, of whose things any key may be left out."""
     things = {**schema["additionalProperties"], "required": []}
+    keys = things["properties"]
+    things["properties"] = {**keys, "recurring": {**keys["recurring"], "required": []}}
     return {**schema, "additionalProperties": things}
 
 

@@ -151,11 +151,33 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class BetaGeometric:
+    """Churn that differs from customer to customer: Beta(alpha, beta) of each ``per``."""
+
+    alpha: Number
+    beta: Number
+    per: str
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """A size that is paid at the start of each ``every``, as long as the customer stays."""
+
+    every: str
+    churn: Rate | BetaGeometric
+    term: float  # days; a customer leaves at the end of a term only
+    expansion: Rate = Rate(0.0, "month")
+    discount: Rate = Rate(0.0, "month")  # of later payments, in a lifetime value only
+
+
+@dataclass(frozen=True)
 class Product:
     """What a won deal bought."""
 
     mix: Number
     size: Variable
+    margin: Number = 1.0  # of its revenue, what is left after serving it
+    recurring: Recurring | None = None
 
 
 @dataclass(frozen=True)

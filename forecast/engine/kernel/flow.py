@@ -28,6 +28,9 @@ class Means(NamedTuple):
     spend: Floats  # (r, q, c)
     open: Floats  # (r, q, c, j)
     unworked: Floats  # (r, q, c, j)
+    pipeline_deals: Floats  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
+    revenue: Floats  # (r, q, c, s, p)
 
 
 class Flow(NamedTuple):
@@ -90,6 +93,23 @@ class Course(NamedTuple):
 @jit()
 def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
     """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
+    clear(flow)
+    follow_on(plan, tables, rows, entry, begin, flow)
+
+
+@jit(merge=True)
+def clear(flow: Flow) -> None:
+    """Take everything but the arrivals off its way."""
+    flow.due[:] = 0.0
+    flow.ending[:] = 0.0
+    flow.inside[:] = 0.0
+    flow.entered[:] = 0.0
+    flow.waiting[:] = 0.0
+
+
+@jit()
+def follow_on(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
+    """Follow the arrivals of a group, and what is under way."""
     periods, stages = len(plan.quarter_of), len(flow.waiting)
     course = Course(
         plan.lag_phase_of,
@@ -103,11 +123,6 @@ def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow:
         tables.lag_chance,
         tables.lag_beyond,
     )
-    flow.due[:] = 0.0
-    flow.ending[:] = 0.0
-    flow.inside[:] = 0.0
-    flow.entered[:] = 0.0
-    flow.waiting[:] = 0.0
     again = False
     for t in range(begin, periods):
         phase, span = plan.phase_of[t], plan.spans.of[t]
@@ -405,5 +420,30 @@ def add_group(
                 left -= n
                 p = plan.product_of[v]
                 scale = tables.scale[row_of(len(tables.scale), row), g, v]
+                worth = n * scale * size_mean[g, v]
                 means.deals[row, q, c, s, p] += n
-                means.bookings[row, q, c, s, p] += n * scale * size_mean[g, v]
+                if plan.kind[g, v] < 0:
+                    means.bookings[row, q, c, s, p] += worth
+                    means.revenue[row, q, c, s, p] += worth
+                elif worth > 0.0:
+                    add_recurring(plan, tables, t, plan.kind[g, v], worth, row, means, (c, s, p))
+
+
+@jit()
+def add_recurring(
+    plan: Plan,
+    tables: Tables,
+    t: int,
+    kind: int,
+    worth: float,
+    row: int,
+    means: Means,
+    place: tuple[int, int, int],
+) -> None:
+    """Add what customers won in period t pay for the first time, and what they bring later."""
+    c, s, p = place
+    booked = tables.booked[row_of(len(tables.booked), row), kind]
+    means.bookings[row, plan.quarter_of[t], c, s, p] += worth * booked
+    kept = tables.kept[row_of(len(tables.kept), row), kind]
+    for n in range(len(plan.quarter_of) - t):
+        means.revenue[row, plan.quarter_of[t + n], c, s, p] += worth * kept[n]

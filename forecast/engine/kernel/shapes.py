@@ -54,6 +54,7 @@ class Plan(NamedTuple):
     lag_of: Counts  # (lag phase, g, e) which lag
     desk: Desk
     referral: Referral
+    kind: Counts  # (g, v) which kind of recurring product, -1 for what is paid once
 
 
 class Keys(NamedTuple):
@@ -71,6 +72,9 @@ class Keys(NamedTuple):
     giving_up: Bits  # (g, k)
     turn: Bits  # (k,)
     referral: Bits  # (c,) leads that customers bring
+    deal: Bits  # (deal,) open ones, in the order of the file
+    stays: Bits  # (g, v) how long customers stay
+    stay_size: Bits  # (g, v) sizes of the deals of customers that stay equally long
 
 
 class Tables(NamedTuple):
@@ -90,6 +94,8 @@ class Tables(NamedTuple):
     worked_cost: (
         Floats  # (r, f, c, j) for an item that is taken up; (r, f, c, 0) where there is none
     )
+    kept: Floats  # (r, kind, n) of a size, revenue to expect in the n-th period after the win
+    booked: Floats  # (r, kind) of a size, what is booked
     lag_first: Counts  # (lag,) its first row among the lag rows
     lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
     lag_cells: Counts  # (row,) cells in use
@@ -100,6 +106,7 @@ class Tables(NamedTuple):
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
     brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
     existing: Floats  # (r, t) leads that the customers at as_of bring
+    lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
 
 
 class Futures(NamedTuple):
