@@ -29,6 +29,7 @@ from numpy_peer import (
     Floats,
     Workload,
 )
+from open_peer import add_open_deals
 
 
 class Job(NamedTuple):
@@ -54,6 +55,8 @@ def simulate(workload: Workload, runs: int, seed: int) -> Floats:
     out = np.zeros((runs, workload.months // 3, len(LEADS), 5))
     _seed(seed)
     _all_runs(job, np.random.Generator(np.random.SFC64(seed)), out)
+    if workload.open_deals:  # NumPy serves as well: all are drawn at once
+        add_open_deals(np.random.Generator(np.random.SFC64(seed + 1)), out)
     return out
 
 

@@ -15,6 +15,7 @@ from math import erfc, exp, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from open_peer import add_open_deals
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -36,10 +37,11 @@ BLOCK_DEALS = 60_000  # sizes drawn at a time
 
 @dataclass(frozen=True)
 class Workload:
-    """R1 is ``Workload()``; R2 has a thousand times the leads, R3 120 months."""
+    """R1 is ``Workload()``; R2 has a thousand times the leads, R3 120 months, R4 open deals."""
 
     months: int = 24
     scale: float = 1.0
+    open_deals: bool = False
 
 
 def lag_chances(mean: float, cv: float = 0.8, longest: int = 12) -> Floats:
@@ -65,6 +67,8 @@ def simulate(workload: Workload, runs: int, seed: int) -> Floats:
     out = np.empty((runs, workload.months // 3, len(LEADS), len(OUTPUTS)))
     for first in range(0, runs, BLOCK_RUNS):
         _block(workload, rng, out[first : first + BLOCK_RUNS])
+    if workload.open_deals:
+        add_open_deals(rng, out)
     return out
 
 

@@ -42,7 +42,7 @@ def new_spreading(cells: int) -> Spreading:
 def repeated(fill: Any) -> Callable[..., None]:
     """Compile a loop over blocks of runs: (times, runs of a block, what ``fill`` takes ...)."""
 
-    @jit()
+    @jit(entry=True)
     def loop(times: int, runs: int, *given: Any) -> None:
         for i in range(times):
             fill(i * runs, *given)

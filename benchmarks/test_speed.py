@@ -1,4 +1,4 @@
-"""R1, R2 and R3 under pytest-benchmark: ``pytest benchmarks --benchmark-only``."""
+"""R1 to R4 under pytest-benchmark: ``pytest benchmarks --benchmark-only``."""
 
 from __future__ import annotations
 

@@ -8,9 +8,24 @@ from forecast.analysis import Document
 from forecast.analysis.words import chance, count, duration, money, plural, share, target
 from forecast.scenario.model import MONEY_METRICS
 
+from .capacity_text import print_slots
 from .journey_text import print_changes, print_differences, print_tree
 from .pipeline_text import print_pipeline
+from .quality_text import print_closing, print_qualification
 from .screen import Column, fits, heading, print_table, say, wrapped
+
+SHARES = ("conversion", "share", "share_of_rest", "mix", "margin", "follow_up")
+SHARES_INSIDE = {
+    "dirichlet",
+    "growth",
+    "churn",
+    "expansion",
+    "discount",
+    "qualification",
+    "carry_over",
+    "give_up",
+    "ramp",
+}
 
 
 def print_check(document: Document) -> None:
@@ -31,8 +46,12 @@ def print_check(document: Document) -> None:
     print_differences(document["journey"]["differences"])
     _print_products(document["products"])
     print_pipeline(document["pipeline"])
+    print_qualification(document["qualification"])
+    print_closing(document["closing"])
+    _print_recurring(document["products"])
     _print_uncertain(document)
     print_changes(document["changes"])
+    print_slots(document)
     _print_goals(document["goals"])
     say()
     heading("OK")
@@ -60,6 +79,22 @@ def _print_channels(document: Document) -> None:
     say()
     heading("Channels: leads to expect, and what is won of them in the end")
     print_table(table)
+    _print_referral(document["referral"])
+
+
+def _print_referral(loops: Sequence[Document]) -> None:
+    """What a customer brings, from each day on which that changes."""
+    for i, loop in enumerate(loops):
+        brings = f"{'' if i == 0 else 'from ' + loop['since'] + ' on '}a customer brings"
+        text = (
+            f"{brings} {count(loop['leads'])} leads in {duration(loop['during_days'])}, of which "
+            f"{count(loop['customers'])} become customers: every 100 customers bring "
+            f"{count(100 * loop['more'])} more in the end"
+        )
+        say(wrapped(f"{loop['channel']}: {text}.", "  "))
+    if loops and loops[0]["existing"]:
+        known = f"{count(loops[0]['existing'])} customers are there at the start and bring some too"
+        say(wrapped(f"{known}, for {duration(loops[0]['during_days'])}.", "  "))
 
 
 def _leads(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> list[Column]:
@@ -109,6 +144,32 @@ def _print_products(products: Sequence[Document]) -> None:
     )
 
 
+def _print_recurring(products: Sequence[Document]) -> None:
+    """Of products that are paid again and again, how long customers stay and what one is worth."""
+    rows = [
+        (f"  in {each['where']}" if "where" in each else each["product"], each)
+        for product in products
+        for each in (product, *product["differences"])
+        if each["every"] is not None
+    ]
+    if not rows:
+        return
+    stays = [each["lifetime_months"] for _, each in rows]
+    worth = [each["lifetime_value"] for _, each in rows]
+    say()
+    heading("Recurring products: a customer, at the means of what is uncertain")
+    print_table(
+        [
+            Column("product", [name for name, _ in rows], left=True, keep=9),
+            Column("paid every", [each["every"] for _, each in rows], left=True, keep=5),
+            Column("there after a year", [share(e["retention_year"]) for _, e in rows], keep=8),
+            Column("months", ["-" if m is None else f"{m:.1f}" for m in stays], keep=7),
+            Column("margin", [share(each["margin"]) for _, each in rows], keep=4),
+            Column("lifetime value", ["-" if w is None else money(w) for w in worth], keep=8),
+        ]
+    )
+
+
 def _print_uncertain(document: Document) -> None:
     """What is drawn once per run, and what is drawn together."""
     uncertain = document["uncertain"]
@@ -141,14 +202,15 @@ def figure(path: str, value: float) -> str:
     ('30%', '20')
     """
     parts = path.split("@")[0].split(".")
-    if parts[-1] in ("conversion", "share", "share_of_rest", "mix") or {
-        "dirichlet",
-        "growth",
-    } & set(parts):
+    if parts[-1] in ("alpha", "beta") and "churn" in parts:
+        return f"{value:.3g}"
+    if parts[-1] in SHARES or SHARES_INSIDE & set(parts):
         return share(value)
     if "lag" in parts:
         return duration(value)
-    return money(value) if {"size", "cost"} & set(parts) else count(value)
+    if parts[-1] == "shape" or "closing" in parts:
+        return f"{value:.3g}"
+    return money(value) if {"size", "cost", "half", "before"} & set(parts) else count(value)
 
 
 def _print_goals(goals: Sequence[Document]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from forecast.analysis import Document
 from forecast.analysis.words import chance, count, money, plural, target
-from forecast.scenario.model import MONEY_METRICS
+from forecast.scenario.model import EVERYTHING, MONEY_METRICS
 
+from .capacity_text import print_queues
 from .screen import Column, columns, fitting, heading, print_table, say, table_lines, wrapped
 
 BAR_LEAST, BAR_MOST = 12, 32
@@ -25,6 +26,11 @@ def print_run(document: Document) -> None:
     say(wrapped(about))
     say()
     _print_quarters(document)
+    print_queues(document["quarters"])
+    if "pipeline" in document:
+        say()
+        _print_pipeline(document["pipeline"])
+    _print_customers(document["customers"])
     if document["goals"]:
         say()
         _print_goals(document["goals"])
@@ -53,6 +59,8 @@ def _quarter_columns(spans: Sequence[Document], bars: Column) -> list[Column]:
     found += _measure(spans, "deals", count, keep=20)
     if any(span["bookings"]["p90"] or span["bookings"]["mean"] for span in spans):
         found += _measure(spans, "bookings", money, keep=10)
+    if any(span["revenue"]["mean"] != span["bookings"]["mean"] for span in spans):
+        found.append(Column("revenue", [money(span["revenue"]["mean"]) for span in spans], keep=9))
     if any(span["spend"]["mean"] for span in spans):
         found.append(Column("spend", [money(span["spend"]["mean"]) for span in spans], keep=5))
     return [*found, bars]
@@ -69,7 +77,30 @@ def _measure(spans: Sequence[Document], name: str, write: Any, keep: int) -> lis
     if name == "deals":
         cells = [write(span[name]["expected"]) for span in spans]
         found.append(Column("expected", cells, name, keep=keep - 19))
+    if "from_pipeline" in spans[0][name]:
+        cells = [write(span[name]["from_pipeline"]["mean"]) for span in spans]
+        found.append(Column("of open", cells, name, keep=keep + 4))
     return found
+
+
+def _print_pipeline(pipeline: Document) -> None:
+    """Say what is open, and which deals are too old to be so."""
+    retired = f"; {pipeline['retired']:,} more retired" if pipeline["retired"] else ""
+    open_deals = plural(pipeline["deals"], "open deal")
+    text = (
+        f"of open: mean of what comes of {open_deals} worth {money(pipeline['amount'])}{retired}."
+    )
+    say(wrapped(text, "  "), dim=True)
+    zombies = pipeline["zombies"]
+    if zombies["count"]:
+        more = ", …" if zombies["count"] > len(zombies["ids"][:3]) else ""
+        are, them = ("is", "it") if zombies["count"] == 1 else ("are", "them")
+        text = (
+            f"{plural(zombies['count'], 'deal')} {are} older than the lags of the stage allow "
+            f"({', '.join(zombies['ids'][:3])}{more}): the model gives {them} "
+            f"{chance(zombies['chance'], 1)}."
+        )
+        say(wrapped(text, "  "))
 
 
 def _bars(document: Document, spans: Sequence[Document], width: int) -> Column:
@@ -88,6 +119,40 @@ def _bar(deals: Document, most: float, width: int) -> str:
         cells[i] = "━"
     cells[middle] = "●"
     return "".join(cells).rstrip()
+
+
+def _print_customers(customers: Sequence[Document]) -> None:
+    """What a customer of each channel is worth and costs, where either is more than a deal."""
+    rows = [each for each in customers if each["product"] == EVERYTHING]
+    if not any(each["recurring"] or (each["cac"]["mean"] or 0.0) > 0.0 for each in rows):
+        return
+
+    def column(name: str, key: str, write: Callable[[float], str]) -> list[str]:
+        figures = [each[name][key] for each in rows]
+        return ["-" if figure is None else write(figure) for figure in figures]
+
+    def times(figure: float) -> str:
+        return f"{figure:.1f}x"
+
+    say()
+    print_table(
+        [
+            Column("customers", [each["channel"] for each in rows], left=True, keep=99),
+            Column("P10", column("ltv", "p10", money), "lifetime value", keep=3),
+            Column("P50", column("ltv", "p50", money), "lifetime value", keep=4),
+            Column("P90", column("ltv", "p90", money), "lifetime value", keep=3),
+            Column("mean", column("ltv", "mean", money), "lifetime value", keep=9),
+            Column("cost", column("cac", "p50", money), "to win one: P50", keep=8),
+            Column("value ÷ cost", column("ltv_to_cac", "p50", times), "to win one: P50", keep=7),
+            Column("months to repay", column("payback_months", "p50", months), keep=5),
+            Column("return on spend", column("return_on_spend", "p50", times), keep=6),
+        ]
+    )
+
+
+def months(figure: float) -> str:
+    """Write so many months."""
+    return f"{figure:.1f}"
 
 
 def _print_goals(goals: Sequence[Document]) -> None:

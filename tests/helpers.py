@@ -92,6 +92,12 @@ def exact_chance(given: Scenario) -> float:
     return float(found[0, 0])
 
 
+def open_deals(given: Scenario) -> np.ndarray:
+    """The deals that are open at the start, by channel."""
+    channels = given.pipeline.deals.channel if given.pipeline else np.zeros(0, dtype=np.int64)
+    return np.bincount(channels, minlength=len(given.channels))
+
+
 def total(data, name: str) -> np.ndarray:
     """The sum of a variable in every run of a dataset."""
     return data[name].values.reshape(data.sizes["run"], -1).sum(axis=1)

@@ -13,14 +13,21 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
+from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pick
 
 from forecast.scenario.families import Family, Periods
-from forecast.scenario.model import Number, Rate, Scenario, Stage, Transition, Uncertain, Variable
+from forecast.scenario.model import (
+    BetaGeometric,
+    Number,
+    Rate,
+    Recurring,
+    Referral,
+    Scenario,
+    Transition,
+    Uncertain,
+    Variable,
+)
 from forecast.scenario.uncertain import uncertain_numbers
-
-MONTH_DAYS = 365.25 / 12
-UNIT_DAYS = {"day": 1, "week": 7, "month": MONTH_DAYS}
-UNIT_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 
 
 @dataclass
@@ -31,9 +38,15 @@ class Record:
     entered: Counter = field(default_factory=Counter)  # quarter, channel, segment, stage
     deals: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
     bookings: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
+    revenue: Counter = field(default_factory=Counter)  # quarter, channel, segment, product
     spend: Counter = field(default_factory=Counter)  # quarter, channel
     open: Counter = field(default_factory=Counter)  # quarter, stage
     assumption: dict = field(default_factory=dict)  # name
+    backlog: Counter = field(default_factory=Counter)  # quarter, stage; so are the next ones
+    worked: Counter = field(default_factory=Counter)
+    waited: Counter = field(default_factory=Counter)
+    given_up: Counter = field(default_factory=Counter)
+    unworked: Counter = field(default_factory=Counter)
 
 
 def simulate_once(scenario: Scenario, rng: Random) -> Record:
@@ -62,6 +75,10 @@ class Naive:
 
     def run(self, rng: Random) -> Record:
         """Simulate one run."""
+        if any(version.capacity for version in self.scenario.versions):
+            from naive_queue import QueueRun
+
+            return QueueRun(self, rng).simulate()
         return _Run(self, rng).simulate()
 
     def draw(self, family: Family, rng: Random) -> float:
@@ -129,6 +146,12 @@ class Naive:
                         counts[self.period_of(day)] += 1
         return counts
 
+    def units_of(self, per: str, period: int) -> float:
+        """How many calendar units a period's days make up."""
+        first, after = self.edges[period], self.edges[period + 1]
+        spans = self.spans(per)
+        return sum(max(0, min(b, after) - max(a, first)) / (b - a) for a, b in spans)
+
     def period_of(self, day: int) -> int:
         """Find the period of a day."""
         return next(p for p in range(self.periods) if day < self.edges[p + 1])
@@ -141,18 +164,12 @@ class Naive:
         return days / (UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per])
 
 
+def _days_in(per: str) -> float:
+    return UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per]
+
+
 def _first_of_month(number: int) -> int:
     return dt.date(number // 12, number % 12 + 1, 1).toordinal()
-
-
-def figure_of(leads, unit: int) -> Number:
-    """Give the figure of a unit, the list continued as ``then`` says."""
-    figures = leads.figures
-    if unit < len(figures):
-        return figures[unit]
-    if leads.then == "zero":
-        return 0.0
-    return figures[unit % len(figures)] if leads.then == "repeat" else figures[-1]
 
 
 def poisson(mean: float, rng: Random) -> int:
@@ -164,22 +181,14 @@ def poisson(mean: float, rng: Random) -> int:
     return count
 
 
-def pick(chances: dict[str, float], rng: Random) -> str | None:
-    """Choose a name by its chance; None with the chance that is left."""
-    u = rng.random()
-    for name, chance in chances.items():
-        if u < chance:
-            return name
-        u -= chance
-    return None
-
-
-class _Run:
+class _Run(Rules):
     """One run: its assumptions, drawn once, and the leads that live through it."""
 
     def __init__(self, world: Naive, rng: Random) -> None:
         self.world, self.rng, self.scenario = world, rng, world.scenario
         self.record = Record()
+        super().__init__()
+        self.brought: list[tuple[int, str]] = []  # leads that customers bring: when, whose
         self.values: dict[tuple[str, Family], float] = {}
         self.known_chances: dict[tuple[int, str, str, str], dict[str, float]] = {}
         self._draw_assumptions()
@@ -194,6 +203,11 @@ class _Run:
                 for _ in range(count):
                     self._live(channel, self._segment(period), period)
             self._pay_fixed(c, channel)
+        self._recommend_as_existing()
+        while self.brought:
+            period, channel = self.brought.pop()
+            self._pay(channel, period, 1)
+            self._live(channel, self._segment(period), period)
         return self.record
 
     # --- assumptions --------------------------------------------------------------------------
@@ -249,7 +263,9 @@ class _Run:
             leads = assumed.channels[channel].leads
             if not leads.fixed:
                 season = self.value(assumed.channels[channel].seasonality.get(month, 1.0))
-                figure = self.value(figure_of(leads, unit))
+                figure = self._answer(c, channel, v, period)
+                if leads.response is None:
+                    figure = self.value(figure_of(leads, unit))
                 means[period] += figure / length * days * season * self.value(assumed.market)
         growth = self._growth(channel)
         return [mean * factor for mean, factor in zip(means, growth, strict=True)]
@@ -287,10 +303,16 @@ class _Run:
         self.record.spend[self.world.quarter_of[period], channel] += each * leads
 
     def _pay_fixed(self, c: int, channel: str) -> None:
-        for (period, v, _, length, _), days in self.world.cost_days[c].items():
-            cost = self.scenario.versions[v].channels[channel].cost.fixed
-            amount = self.value(cost.amount) * days / length
+        for period, amount in enumerate(self._fixed_costs(c, channel)):
             self.record.spend[self.world.quarter_of[period], channel] += amount
+
+    def _fixed_costs(self, c: int, channel: str) -> list[float]:
+        """What each period costs: every day has its share of its unit's figure."""
+        amounts = [0.0] * self.world.periods
+        for (period, v, unit, length, _), days in self.world.cost_days[c].items():
+            cost = self.scenario.versions[v].channels[channel].cost.fixed
+            amounts[period] += self.value(figure_of(cost, unit)) * days / length
+        return amounts
 
     def _segment(self, period: int) -> str:
         shares = self.scenario.versions[self._version(period)].shares
@@ -320,16 +342,18 @@ class _Run:
             self.record.entered[self.world.quarter_of[period], channel, segment, stage] += 1
             if stage == "won":
                 self._book(channel, segment, period)
+                self._recommend(period)
             if stage in ("won", "lost"):
                 return
             version = self._version(period)
             chances = self._chances(version, channel, segment, stage)
             target = pick(chances, self.rng)
+            target = self._turn_away(target, version, (channel, segment), stage)
             if target is None:
                 target, later = "lost", period
             else:
                 body = self.scenario.versions[version].journeys[channel, segment][stage]
-                later = period + self._delay(body.transitions[target], period)
+                later = period + self._delay(body.transitions[target], target, period)
             for quarter, last in self.world.quarter_ends:
                 if period <= last < later:
                     self.record.open[quarter, stage] += 1
@@ -337,52 +361,61 @@ class _Run:
                 return
             stage, period = target, later
 
-    def _delay(self, way: Transition, period: int) -> int:
-        """Whole periods that a way takes."""
+    def _delay(self, way: Transition | Referral, target: str, period: int) -> int:
+        """Whole periods that a way takes, or a lead that a customer brings."""
         if isinstance(way.lag, Periods):
             return int(pick(dict(way.lag.chances), self.rng) or 0)
         days = self._vary(way.lag)
         begun = self.scenario.calendar.first_offset if period == 0 else 0.0
         u = begun + (1.0 - begun) * self.rng.random()
-        return math.floor(u + days / UNIT_DAYS[self.scenario.calendar.unit])
+        return self._pass(target, period, u, days / UNIT_DAYS[self.scenario.calendar.unit])
 
     def _vary(self, variable: Variable) -> float:
         return self.world.draw(variable.family, self.rng) * self.factor(variable.about)
+
+    def _recommend(self, won: int) -> None:
+        """Let a customer have ideas in each period after the win, as long as he has any."""
+        for v, weight in self.world.weights[won].items():
+            referral = self.scenario.versions[v].referral
+            if referral is None:
+                return
+            left = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+            for period in range(won + 1, self.world.periods):
+                self._bring(referral, weight * min(1.0, left), period)
+                left -= 1.0
+                if left <= 0.0:
+                    break
+
+    def _recommend_as_existing(self) -> None:
+        """Let the customers who are there at the start have ideas from then on."""
+        referral = self.scenario.versions[0].referral
+        if referral is None:
+            return
+        begin, end = 0.0, 1.0 - self.scenario.calendar.first_offset
+        stop = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
+        for period in range(self.world.periods):
+            time = max(0.0, min(end, stop) - begin)
+            self._bring(referral, self.value(referral.existing) * time, period)
+            begin, end = end, end + 1.0
+
+    def _bring(self, referral, time: float, period: int) -> None:
+        """Turn the ideas of so many customers' periods into leads."""
+        unit = referral.leads.per
+        days = UNIT_DAYS[unit] if unit in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[unit]
+        rate = self.value(referral.leads.amount) / days * UNIT_DAYS[self.scenario.calendar.unit]
+        for _ in range(poisson(rate * time, self.rng)):
+            later = period + self._delay(referral, referral.channel or "", period)
+            if later < self.world.periods:
+                self.brought.append((later, self.scenario.referred))
 
     def _chances(self, version: int, channel: str, segment: str, stage: str) -> dict[str, float]:
         """Give the chances of the ways out of a stage; what is left out is lost at once."""
         key = (version, channel, segment, stage)
         if key not in self.known_chances:
             body = self.scenario.versions[version].journeys[channel, segment][stage]
-            self.known_chances[key] = self._work_out_chances(body)
+            own = self.scenario.versions[version].qualification.get(stage)
+            self.known_chances[key] = self._work_out_chances(body, own)
         return self.known_chances[key]
-
-    def _work_out_chances(self, body: Stage) -> dict[str, float]:
-        chances: dict[str, float] = {}
-        left = 1.0
-        for target, beta in body.dirichlet.items():
-            chances[target] = left * self.value(beta)
-            left -= chances[target]
-        for target, way in body.transitions.items():
-            if way.conversion is not None:
-                chances[target] = self.value(way.conversion) / self._within(way)
-        total = sum(chances.values())
-        if total > 1.0:
-            chances = {target: chance / total for target, chance in chances.items()}
-        rest = max(1.0 - total, 0.0)
-        for target, way in body.transitions.items():
-            if way.share_of_rest is not None:
-                chances[target] = rest * self.value(way.share_of_rest)
-        if "lost" in body.transitions and "lost" not in chances:
-            chances["lost"] = max(1.0 - sum(chances.values()), 0.0)
-        return chances
-
-    def _within(self, way: Transition) -> float:
-        """P(lag <= within)."""
-        if way.within is None or not isinstance(way.lag, Variable):
-            return 1.0
-        limit = way.within / self.factor(way.lag.about)
-        return float(way.lag.family.cdf(np.array([limit]))[0])
 
     def _book(self, channel: str, segment: str, period: int) -> None:
         """Record a deal: a product by its mix, and its size."""
@@ -390,4 +423,38 @@ class _Run:
         name = self._one_of({n: self.value(product.mix) for n, product in products.items()})
         key = (self.world.quarter_of[period], channel, segment, name)
         self.record.deals[key] += 1
-        self.record.bookings[key] += self._vary(products[name].size)
+        size, recurring = self._vary(products[name].size), products[name].recurring
+        if recurring is None:
+            self.record.bookings[key] += size
+            self.record.revenue[key] += size
+        else:
+            self._serve(key, size, recurring, period)
+
+    def _serve(self, key: tuple, size: float, recurring: Recurring, won: int) -> None:
+        """Let a customer pay and, at the end of each term, perhaps leave."""
+        every = MONTH_DAYS * UNIT_MONTHS[recurring.every]
+        payments = round(recurring.term / every)
+        grows = self._per_days(recurring.expansion, every)
+        self.record.bookings[key] += sum(size * (1.0 + grows) ** k for k in range(payments))
+        step = UNIT_DAYS[self.scenario.calendar.unit]
+        churn = self._own_churn(recurring.churn)
+        term = payments * every
+        terms_over = 0
+        for period in range(won, self.world.periods):
+            age = (period - won) * step
+            while age >= (terms_over + 1) * term - 1e-6:
+                terms_over += 1
+                if self.rng.random() >= (1.0 - churn) ** (term / _days_in(recurring.churn.per)):
+                    return
+            pay = size * (1.0 + grows) ** math.floor(age / every + 1e-9)
+            quarter = self.world.quarter_of[period]
+            self.record.revenue[(quarter, *key[1:])] += pay * step / every
+
+    def _per_days(self, rate: Rate, days: float) -> float:
+        return (1.0 + self.value(rate.amount)) ** (days / _days_in(rate.per)) - 1.0
+
+    def _own_churn(self, churn: Rate | BetaGeometric) -> float:
+        """The churn of one customer, in a unit of its own."""
+        if isinstance(churn, Rate):
+            return self.value(churn.amount)
+        return self.rng.betavariate(self.value(churn.alpha), self.value(churn.beta))

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import yaml
+from maker_rules import DAYS, LEADS, Rules
 
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario
@@ -21,15 +22,15 @@ from forecast.scenario.reader import build_scenario
 from forecast.scenario.uncertain import uncertain_numbers
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
-LEADS = 40  # to expect of all channels in a run, before seasons, growth and market
 
 
-def random_scenario_text(seed: int) -> str:
-    """Write a valid random scenario."""
+def random_scenario_text(seed: int, *, capacity: bool = False) -> str:
+    """Write a valid random scenario, with or without stages that take up only so many."""
     for attempt in range(20):
         maker = _Maker(f"scenario {seed}, attempt {attempt}")
         made = maker.scenario()
+        if capacity:
+            add_capacity(maker, made)
         try:
             draft = read_text(_write(made))
         except ScenarioError:
@@ -39,6 +40,90 @@ def random_scenario_text(seed: int) -> str:
             made["correlation"] = maker.correlations(known)
         return _write(made)
     raise AssertionError(f"no valid scenario for seed {seed}")
+
+
+def add_capacity(maker: _Maker, made: dict) -> None:
+    """Let one or two stages take up only so many items, and some change how many."""
+    chosen = maker.rng.sample(maker.stages, min(len(maker.stages), maker.rng.choice([1, 2, 2])))
+    made["capacity"] = {stage: _capacity_of_stage(maker) for stage in chosen}
+    for channel in made["channels"].values():
+        if "cost" in channel and maker.maybe():
+            channel["cost"]["worked"] = {maker.rng.choice(maker.stages): maker.positive(20)}
+    plain = [s for s in chosen if isinstance(made["capacity"][s].get("per_period"), float)]
+    if plain and maker.maybe():
+        day = maker.start + dt.timedelta(maker.horizon_days // 3)
+        value = maker.between(0.0, 4.0)
+        change = {"from": day.isoformat(), "set": {f"capacity.{plain[0]}.per_period": value}}
+        made.setdefault("changes", []).append(change)
+
+
+def _capacity_of_stage(maker: _Maker) -> dict:
+    """A limit below what comes, or none; a plan, or reps of whom some are new."""
+    each = LEADS / maker.horizon_days * DAYS[maker.period] * maker.between(0.1, 0.9)
+    made: dict[str, Any] = {}
+    kind = maker.rng.choice(["figure", "figure", "plan", "reps", "none"])
+    if kind == "figure":
+        made["per_period"] = maker.rng.choice([round(each, 3), maker.positive(each)])
+    elif kind == "plan":
+        figures = [maker.positive(2 * each), 0.0, round(each, 3)]
+        made |= {"per_period": figures, "then": maker.rng.choice(["repeat", "last"])}
+    elif kind == "reps":
+        made["reps"] = _reps(maker, each)
+    if made and maker.maybe():
+        amount = maker.rng.choice([0.2, maker.share(0.3)])
+        made["waiting"] = {"give_up": {"amount": amount, "per": maker.rng.choice([*DAYS])}}
+    if made and maker.maybe(0.4):
+        made["priority"] = maker.rng.sample(maker.channels, 1)
+    if not made or maker.maybe(0.4):
+        made["follow_up"] = maker.share(0.6)
+    return made
+
+
+def _reps(maker: _Maker, each: float) -> dict:
+    days = sorted(maker.rng.randrange(-40, maker.horizon_days) for _ in range(2))
+    first, last = (maker.start + dt.timedelta(day) for day in days)
+    per = maker.rng.choice([*DAYS])
+    return {
+        "each": {"amount": maker.positive(each * DAYS[per] / DAYS[maker.period] / 2), "per": per},
+        "now": maker.rng.choice([1, 2]),
+        "hires": [
+            {"from": first.isoformat(), "count": maker.rng.choice([1, maker.positive(1.5)])},
+            {"from": last.isoformat(), "count": -1},
+        ],
+        "ramp": [0.0, maker.share(0.4), 1.0],
+    }
+
+
+def recurring_scenario_text(seed: int) -> str:
+    """Write a valid random scenario some of whose products are recurring."""
+    rng = Random(f"recurring {seed}")
+    for attempt in itertools.count(1_000 * seed):
+        made = yaml.safe_load(random_scenario_text(attempt))
+        if "products" not in made:
+            continue
+        names = rng.sample([*made["products"]], rng.randint(1, len(made["products"])))
+        maker = _Maker(f"recurring {seed}, {attempt}")
+        for name in names:
+            made["products"][name]["recurring"] = maker.recurring()
+            if maker.maybe():
+                made["products"][name]["margin"] = maker.share(0.6)
+        channel = made["channels"][maker.rng.choice([*made["channels"]])]
+        if maker.maybe(0.4):
+            churn = {"amount": maker.share(0.2), "per": "quarter"}
+            own = channel.setdefault("products", {}).setdefault(names[0], {})
+            own["recurring"] = {"churn": churn}
+        if maker.maybe(0.4):
+            day = maker.start.replace(day=1) + dt.timedelta(60)
+            path = f"products.{names[0]}.recurring"
+            change = {"from": day.isoformat(), "set": {path: maker.recurring()}}
+            made.setdefault("changes", []).append(change)
+        made["name"] = f"Recurring {seed}"
+        try:
+            read_text(_write(made))
+        except ScenarioError:
+            continue
+        return _write(made)
+    raise AssertionError("never")
 
 
 def read_text(text: str) -> Scenario:
@@ -62,10 +147,11 @@ _Plain.add_representer(
 )
 
 
-class _Maker:
+class _Maker(Rules):
     """One random scenario in the making."""
 
     def __init__(self, seed: str) -> None:
+        self.seed = seed
         self.rng = Random(seed)
         self.period = self.rng.choice(["month", "month", "month", "week", "day"])
         self.start, self.horizon_days, self.horizon = self._time()
@@ -102,8 +188,13 @@ class _Maker:
             made["products"] = products
         if self.maybe(0.4):
             made["market"] = self.positive(1.0)
+        if self.maybe(0.4):
+            self._qualify(made)
+        if self.maybe(0.3):
+            made["closing"] = self._closing()
         if self.maybe(0.7):
             made["changes"] = [self._change(made) for _ in range(self.rng.choice([1, 1, 2, 3]))]
+        self._refer(made)
         return made
 
     def _time(self) -> tuple[dt.date, int, str]:
@@ -194,7 +285,7 @@ class _Maker:
 
     def _channel(self, name: str) -> dict:
         made: dict[str, Any] = {"leads": self._leads()}
-        if "mean" in made["leads"]:
+        if "fixed" not in made["leads"]:
             if self.maybe(0.4):
                 made["dispersion"] = self.positive(0.3)
             if self.maybe():
@@ -206,16 +297,16 @@ class _Maker:
                 amount = max(-0.8, round(total, 6))
                 spread = {"uniform": {"low": amount - 0.001, "high": amount + 0.001}}
                 made["growth"] = {"amount": self.rng.choice([amount, spread]), "per": per}
-        if self.maybe(0.7):
-            amount = self.positive(self.between(50, 500))
-            per = self.rng.choice([*DAYS])
-            made["cost"] = {"fixed": {"amount": amount, "per": per}}
+        if "response" in made["leads"] or self.maybe(0.7):
+            made["cost"] = {"fixed": self._spend()}
             made["cost"]["per_lead"] = self.positive(self.between(5, 50))
         if name != "c0" and self.maybe(0.3):
             made["enters"] = self.rng.choice(self.stages)
         return made
 
     def _leads(self) -> dict:
+        if self.maybe(0.2):
+            return self._response()
         fixed = self.maybe(0.25)
         # an exact count below 1 would be nothing at all
         per = self.rng.choice(["month", "quarter", "year"] if fixed else [*DAYS])
@@ -307,6 +398,23 @@ class _Maker:
             made["lost"] = {"lag": self.lag()}
         return made
 
+    def recurring(self) -> dict:
+        """What makes a product recurring, with churns that show within the horizon."""
+        every = self.rng.choice(["month", "month", "quarter"])
+        made: dict[str, Any] = {"every": every, "discount": "30% per quarter"}
+        if self.maybe():
+            made["churn"] = {"amount": self.share(self.between(0.05, 0.3)), "per": "month"}
+        else:
+            shape = {"alpha": self.positive(0.8), "beta": self.positive(3.0)}
+            made["churn"] = {"shifted_beta_geometric": {**shape, "per": self.rng.choice([*DAYS])}}
+        if self.maybe():
+            low = self.between(-0.1, 0.05)
+            amount = {"uniform": {"low": low, "high": round(low + 0.05, 6)}}
+            made["expansion"] = {"amount": self.rng.choice([low, amount]), "per": "quarter"}
+        if self.maybe(0.4):
+            made["term"] = "2 quarters" if every == "quarter" else "3 months"
+        return made
+
     def _products(self) -> dict:
         made = {}
         left = 1.0
@@ -322,6 +430,26 @@ class _Maker:
             if ends["high"] < 1.0:
                 made["p0"]["mix"] = {"uniform": ends}
         return made
+
+    def _refer(self, made: dict) -> None:
+        """Rarely let customers bring leads; its own numbers leave the others as they were."""
+        own, self.rng = self.rng, Random(f"{self.seed}, referral")
+        if self.maybe(0.15):
+            days = self.rng.choice([0.1, 0.3, 0.8]) * self.horizon_days
+            per = self.rng.choice(["day", "week", "month", "quarter"])
+            amount = self.positive(self.between(0.2, 1.5) * DAYS[per] / days)
+            made["referral"] = {
+                "leads": {"amount": amount, "per": per},
+                "during": f"{round(days)} days",
+                "channel": self.rng.choice(self.channels),
+                "existing": self.positive(self.between(1, 9)),
+            }
+            if self.maybe(0.7):
+                made["referral"]["lag"] = self.lag()
+            if self.maybe(0.6) and "changes" in made:
+                values = {"referral.leads.amount": 0.6 * self.between(0.1, 1.0) * DAYS[per] / days}
+                made["changes"][0]["set"].update(values)
+        self.rng = own
 
     # --- what spans the scenario --------------------------------------------------------------
 
@@ -349,6 +477,9 @@ class _Maker:
         if len(self.products) > 1:
             first = self.products[:2]
             options.append(partial(self._change_pair, made, "products.{}.mix", *first))
+        for stage in made.get("qualification", ()):
+            path = f"qualification.{stage}.threshold"
+            options.append(lambda path=path: {path: self.share(self.between(0.1, 0.6))})
         if self.products:
             path = f"products.{self.products[0]}.size"
             options.append(lambda: {path: self.variable(self.between(10, 300))})
@@ -364,7 +495,7 @@ class _Maker:
             values[f"{path}.seasonality"] = {self.rng.choice(MONTHS): self.between(0.4, 2.0)}
         if not values:  # what else there is stands beside a mean only, so leads cannot be fixed
             values[f"{path}.leads"] = self._leads()
-        if "cost" in channel:
+        if "cost" in channel or "response" in values.get(f"{path}.leads", ()):
             values[f"{path}.cost.per_lead"] = self.between(5, 80)
             values[f"{path}.cost.fixed"] = {"amount": self.between(5, 80), "per": "week"}
         return values
@@ -378,21 +509,3 @@ class _Maker:
         if "within" not in way and (not values or self.maybe()):
             values[f"{path}.lag"] = self.lag()
         return values
-
-    def _change_pair(self, made: dict, path: str, one: str, other: str) -> dict[str, Any]:
-        """Move a part of one share to another, where both are plain numbers."""
-        section, _, key = path.split(".")
-        shares = [made[section][name][key] for name in (one, other)]
-        if any(isinstance(share, dict) for share in shares):
-            return {}
-        total = sum(shares)
-        first = round(total * self.between(0.1, 0.9), 9)
-        return {path.format(one): first, path.format(other): round(total - first, 9)}
-
-    def correlations(self, paths: list[str]) -> list[dict]:
-        """Correlate up to three assumptions, none so much that they contradict each other."""
-        chosen = self.rng.sample(paths, min(3, len(paths)))
-        return [
-            {"between": [one, other], "rank": self.between(-0.65, 0.65)}
-            for one, other in itertools.pairwise(chosen)
-        ]

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 import forecast
 import forecast.cli
 from forecast.cli.group import COMMANDS, cli
-from forecast.scenario import language, stages
+from forecast.scenario import capacities, language, stages
 from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 ROOT = Path(__file__).parent.parent
@@ -176,6 +176,7 @@ def test_every_key_of_the_language_is_in_the_reference() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     records = [language.CHANNEL, language.SEGMENT, language.PRODUCT, language.COST]
     records += [language.GOAL, language.CORRELATION, language.CHANGE, stages.StageForm.transition]
+    records += [capacities.CAPACITY, capacities.REPS, capacities.HIRE, capacities.WAITING]
     keys = {*language.FRAME, *language.SECTIONS, *(k for record in records for k in record.keys)}
     missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
     assert not missing

@@ -15,6 +15,7 @@ from helpers import (
     exactly,
     expected,
     one_month,
+    open_deals,
     per_period,
     scenario,
     z_mean,
@@ -24,6 +25,7 @@ from scipy import integrate, stats
 import forecast
 from forecast.engine import expected as engine
 from forecast.engine.assumptions import Draws
+from forecast.engine.limits import unknown_means
 from forecast.engine.plan import make_blueprint
 from forecast.scenario.calendar import DAYS_PER_MONTH
 
@@ -348,8 +350,11 @@ def test_money_by_hand() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
 def test_means_are_conserved(path) -> None:
-    means = closed_form(forecast.read_scenario(path), runs=200).means
-    leads = means.leads[0].sum(axis=2).cumsum(axis=0)
+    given = forecast.read_scenario(path)
+    if unknown_means(given):
+        pytest.skip("there is no closed form behind a limit")
+    means = closed_form(given, runs=200).means
+    leads = means.leads[0].sum(axis=2).cumsum(axis=0) + open_deals(given)
     ended = means.entered[0, ..., -2:].sum(axis=(2, 3)).cumsum(axis=0)
     still = means.open[0].sum(axis=2)
     assert ended + still == pytest.approx(leads, rel=1e-9)
@@ -368,5 +373,5 @@ def test_means_are_those_of_the_runs(path) -> None:
         right = getattr(means.means, name)[0].ravel()
         for i in np.flatnonzero(values.mean(axis=0) > 20.0):
             skew = abs(stats.skew(values[:, i])) if values[:, i].std() > 1e-9 * right[i] else 0.0
-            if skew < 3.0:
+            if skew < 3.0 and not np.isnan(right[i]):  # unknown behind a limit
                 assert abs(z_mean(values[:, i], right[i])) < bound(20_000)

@@ -31,7 +31,7 @@ from forecast.scenario.families import (
 )
 from forecast.scenario.families.beta import pert
 from forecast.scenario.families.table import EDGE
-from forecast.scenario.model import LOST, Scenario, Stage, Uncertain
+from forecast.scenario.model import LOST, Capacity, Scenario, Stage, Uncertain
 from forecast.scenario.reader import read_scenario
 
 ROUNDING = 1e-12
@@ -232,11 +232,15 @@ def plain_takes(maker: TableMaker, values: Values) -> np.ndarray:
             for v, version in enumerate(layout.scenario.versions):
                 found = plain_chances(version.journeys[group], values)
                 for e, way in enumerate(layout.ways):
-                    if v in way.versions.get(group, ()):
+                    if way.unworked:
+                        capacity = version.capacity.get(layout.targets[way.source], Capacity())
+                        out[f, g, e] += weights[v] * (1.0 - values(capacity.follow_up)[0])
+                    elif v in way.versions.get(group, ()):
                         pair = layout.targets[way.source], layout.targets[way.target]
                         chances[e] += weights[v] * found[pair]
             for e, way in enumerate(layout.ways):
-                out[f, g, e] = chances[e] / left[way.source] if chances[e] else 0.0
+                if chances[e]:
+                    out[f, g, e] = chances[e] / left[way.source]
                 left[way.source] -= chances[e]
     return np.clip(out, 0.0, 1.0)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from forecast.analysis import Document
+from forecast.analysis.customers import describe_recurring
 from forecast.analysis.journeys import (
     by_group,
     by_place,
@@ -16,9 +17,13 @@ from forecast.analysis.journeys import (
     win_rate_and_days,
 )
 from forecast.analysis.open_deals import describe_pipeline
+from forecast.analysis.qualities import describe_closing, describe_qualification
+from forecast.analysis.queues import describe_slots
+from forecast.analysis.referral import describe_referral, leads_with_brought
 from forecast.analysis.summary import whole_years
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
+from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.layout import lay_out
 from forecast.scenario.model import Goal, Product, Scenario, centre
 from forecast.scenario.uncertain import uncertain_numbers
@@ -49,6 +54,8 @@ def describe_scenario(scenario: Scenario) -> Document:
         "journey": {key: journey[key] for key in ("entry", "stages", "differences")},
         "wins": wins,
         "products": _products(scenario),
+        "qualification": describe_qualification(scenario),
+        "closing": describe_closing(scenario),
         "uncertain": [
             {"assumption": name, **describe_number(number)} for name, number in uncertain.items()
         ],
@@ -61,13 +68,17 @@ def describe_scenario(scenario: Scenario) -> Document:
             for c in scenario.correlations
         ],
         "changes": journey["changes"],
+        "referral": describe_referral(scenario),
         "goals": [_goal(goal) for goal in scenario.goals],
         "pipeline": describe_pipeline(scenario),
+        "capacity": describe_slots(scenario) if stages_with_capacity(scenario) else [],
     }
 
 
 def _leads(scenario: Scenario) -> dict[str, list[float]]:
-    """Leads to expect by channel and quarter."""
+    """Leads to expect by channel and quarter; with those that customers bring."""
+    if scenario.referred is not None:
+        return leads_with_brought(scenario)
     layout = lay_out(scenario)
     means = Draws(scenario, 0).means()
     quarter_of = np.array(scenario.calendar.quarter_of)
@@ -171,6 +182,7 @@ def _product(product: Product) -> Document:
         "p10_size": low,
         "p90_size": high,
         "size_uncertain": product.size.about is not None,
+        **describe_recurring(product),
     }
 
 

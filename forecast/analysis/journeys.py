@@ -239,16 +239,19 @@ def win_rate_and_days(journey: Journey, start: str, scenario: Scenario) -> tuple
 
     With p the shares and m the mean lags between stages, w = p·w + p_won and
     t = p·t + (p m)·w + p_won m_won are sums along all paths, loops included; the time is t / w.
-    Taken at the means of what is uncertain and without the horizon's end.
+    Taken at the means of what is uncertain and without the horizon's end; what is not followed up
+    is lost, and nothing has to wait.
     """
     stages = list(journey)
     size = len(stages)
     between, delayed = np.zeros((size, size)), np.zeros((size, size))
     won, won_delayed = np.zeros(size), np.zeros(size)
-    for i, (_, body) in enumerate(journey.items()):
-        for target, share in mean_shares(body).items():
+    followed = {name: centre(c.follow_up) for name, c in scenario.versions[0].capacity.items()}
+    for i, (stage, body) in enumerate(journey.items()):
+        for target, worked in mean_shares(body).items():
             if target == LOST:
                 continue
+            share = worked * followed.get(stage, 1.0)
             days = share * describe_lag(body.transitions[target].lag, scenario)["mean_days"]
             if target == WON:
                 won[i], won_delayed[i] = share, days

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.analysis import Document
+from forecast.analysis.customers import describe_customers
+from forecast.analysis.pipeline_facts import describe_pipeline
 from forecast.analysis.ranks import quantile_rank, rank_interval
+from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.outcome import Outcome
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import METRICS, Goal
@@ -35,6 +38,7 @@ def summarize(outcome: Outcome) -> Document:
     """
     scenario = outcome.scenario
     calendar = scenario.calendar
+    pipeline = describe_pipeline(scenario)
     return {
         "scenario": scenario.name,
         "runs": outcome.runs,
@@ -43,6 +47,7 @@ def summarize(outcome: Outcome) -> Document:
         "currency": scenario.currency,
         "as_of": calendar.as_of.isoformat(),
         "start": calendar.start.isoformat(),
+        **({} if pipeline is None else {"pipeline": pipeline}),
         "quarters": [
             {"quarter": label, **_time_span(outcome, (q,))}
             for q, label in enumerate(calendar.quarters)
@@ -56,6 +61,7 @@ def summarize(outcome: Outcome) -> Document:
             for goal in scenario.goals
             for label, quarters in goal.quarters
         ],
+        "customers": describe_customers(outcome),
         "expected_from": outcome.expected_how,
         "check": _check(outcome),
     }
@@ -151,6 +157,9 @@ def _ranks(runs: int, percent: int) -> tuple[int | None, int, int | None]:
 
 def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
     """Every measure of a quarter, or of several added up run by run."""
+    from forecast.analysis.queues import (
+        describe_capacity,
+    )  # which describes columns as is done here
 
     def expected(name: str) -> float:
         return float(sum(outcome.expected[name][q] for q in quarters))
@@ -163,7 +172,29 @@ def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
         stage: {**_mean(total_over(outcome, stage, quarters)), "expected": plain(expected(stage))}
         for stage in outcome.scenario.stages
     }
-    return {**measures, "entered": entered}
+    if "pipeline_deals" in outcome.totals:
+        for name in ("deals", "bookings", "revenue"):
+            measures[name] |= _parts(outcome, name, quarters)
+    found = {**measures, "entered": entered}
+    if stages_with_capacity(outcome.scenario):
+        found["capacity"] = describe_capacity(outcome, quarters)
+    return found
+
+
+def _parts(outcome: Outcome, name: str, quarters: Sequence[int]) -> Document:
+    """What of a measure comes of deals that were open at as_of, and what of new leads."""
+    if name == "revenue" and outcome.totals["revenue"] is not outcome.totals["bookings"]:
+        return {}
+    part = "pipeline_deals" if name == "deals" else "pipeline_bookings"
+    known = float(sum(outcome.expected[part][q] for q in quarters))
+    both = float(sum(outcome.expected[name][q] for q in quarters))
+    old = total_over(outcome, part, quarters)
+    new = total_over(outcome, name, quarters) - old
+    found = {"from_pipeline": (old, known), "from_new": (new, both - known)}
+    return {
+        source: {key: d for key, d in describe_column(*given).items() if "interval" not in key}
+        for source, given in found.items()
+    }
 
 
 def _goal(outcome: Outcome, goal: Goal, label: str, quarters: Sequence[int]) -> Document:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log1p, prod
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.layout import Layout, version_weights
-from forecast.scenario.calendar import Calendar
-from forecast.scenario.model import Arrivals, Number, Rate, Scenario, Uncertain
+from forecast.engine.response import Answer, Kept
+from forecast.scenario.calendar import DAYS_IN, Calendar
+from forecast.scenario.model import Arrivals, Number, Rate, Response, Scenario, Uncertain
 
 LEAST_GROWTH = -0.99  # what an uncertain growth falls below with a chance of at most 1e-9
 
@@ -67,11 +68,14 @@ class MeanLeads:
     """Leads to expect of a channel by period, but for the factor of ``market``."""
 
     series: Series
+    answers: tuple[Answer, ...]  # to money
     rates: Rates | None  # None: growth is certain, and in the series
 
     def __call__(self, values: Values) -> Floats:
         """Give the leads at values, shape (row, period)."""
         leads = self.series(values)
+        for answer in self.answers:
+            leads = leads + answer(values)
         return leads if self.rates is None else leads * growth(self.rates, values)
 
 
@@ -105,7 +109,50 @@ def mean_leads(layout: Layout, channel: str) -> MeanLeads:
     def at(version: int, unit: int, month: int) -> tuple[Number, ...]:
         return _lead_factors(scenario, channel, version, unit, month)
 
-    return MeanLeads(_spread(scenario, pers, at, known), rates if rates.uncertain else None)
+    return MeanLeads(
+        _spread(scenario, pers, at, known),
+        tuple(_answers(layout, channel, pers, known)),
+        rates if rates.uncertain else None,
+    )
+
+
+def _answers(layout: Layout, channel: str, pers: list[str], known: Floats) -> Iterator[Answer]:
+    """Give what each version's response to money brings while the version holds."""
+    scenario = layout.scenario
+    of = [version.channels[channel].leads.response for version in scenario.versions]
+    before = next((response.before for response in of if response is not None), None)
+    for v, response in enumerate(of):
+        if response is None:
+            continue
+
+        def at(version: int, _: int, month: int, own: int = v) -> tuple[Number, ...]:
+            factors = _factors(scenario, channel, version, month)
+            return factors if version == own else (0.0,)
+
+        days = day_spans(scenario, pers[v])
+        yield Answer(
+            response,
+            spend_rate(layout, channel),
+            np.bincount(days.period, days.share, scenario.calendar.periods).astype(np.float64),
+            _kept(scenario, of),
+            before,
+            DAYS_IN[pers[v]] / DAYS_IN[before.per] if before else 1.0,
+            _spread(scenario, pers, at, known),
+        )
+
+
+def _kept(scenario: Scenario, of: Sequence[Response | None]) -> Kept:
+    """What every version carries over, while it holds."""
+    weights = version_weights(scenario)
+    length = np.ones(scenario.calendar.periods)
+    length[0] -= scenario.calendar.first_offset
+    shares: list[tuple[Number, Floats]] = []
+    for v, response in enumerate(of):
+        rate = response.carry_over if response is not None else None
+        elapsed = scenario.calendar.units_elapsed(rate.per if rate else "month")
+        units = np.diff(elapsed) * length * weights[:, v]
+        shares.append((rate.amount if rate else 0.0, units))
+    return Kept(tuple(shares))
 
 
 def expected_leads(layout: Layout, channel: str, values: Values) -> Floats:
@@ -118,12 +165,17 @@ def _lead_factors(
     scenario: Scenario, name: str, version: int, unit: int, month: int
 ) -> tuple[Number, ...]:
     """The numbers whose product is the leads to expect of a unit in a month."""
-    assumed = scenario.versions[version]
-    channel = assumed.channels[name]
-    if channel.leads.fixed:
+    leads = scenario.versions[version].channels[name].leads
+    if leads.fixed or leads.response is not None:
         return (0.0,)
+    return leads.figure(unit), *_factors(scenario, name, version, month)
+
+
+def _factors(scenario: Scenario, name: str, version: int, month: int) -> tuple[Number, Number]:
+    """The factors on random leads of a channel: the market's, where versions differ, and season."""
+    assumed = scenario.versions[version]
     factor = 1.0 if has_one_market(scenario) else assumed.market
-    return channel.leads.figure(unit), factor, channel.seasonality.get(month + 1, 1.0)
+    return factor, assumed.channels[name].seasonality.get(month + 1, 1.0)
 
 
 def has_one_market(scenario: Scenario) -> bool:
@@ -142,7 +194,7 @@ def spend_rate(layout: Layout, channel: str) -> Series:
     costs = [v.channels[channel].cost.fixed for v in scenario.versions]
 
     def at(version: int, unit: int, month: int) -> tuple[Number, ...]:  # noqa: ARG001
-        return (costs[version].amount,)
+        return (costs[version].figure(unit),)
 
     return _spread(scenario, [c.per for c in costs], at, np.ones(scenario.calendar.periods))
 

@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
 from forecast.engine.cohorts import Cohorts, chances_to_count, first_steady, own_cohorts
+from forecast.engine.dealchance import can_count_deals, deal_chances
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.counts import chances_to_reach
 from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import Exact, least
 from forecast.engine.plan import Blueprint
+from forecast.engine.uses import REFERRAL, uses
 from forecast.scenario.facts import reachable
 from forecast.scenario.model import Goal
 
@@ -53,8 +56,10 @@ class ExactChances:
         self._wanted = [
             (goal, label, quarters)
             for goal, label, quarters in goals
-            if _is_countable(blueprint, goal.metric)
+            if REFERRAL not in uses(blueprint.scenario)  # counts are no longer independent
+            and _is_countable(blueprint, goal.metric)
             and _steps(blueprint, goal) * rows <= MOST_STEPS
+            and can_count_deals(blueprint, goal.target, rows)
         ]
 
     @property
@@ -101,8 +106,6 @@ def _chances(
     plan = blueprint.plan
     means = _poisson_means(blueprint, tables, goals, rows)
     cohorts = own_cohorts(plan, tables)
-    if not len(cohorts):
-        return [_poisson_tail(goal, mean) for (goal, *_), mean in zip(goals, means, strict=True)]
     stages = [
         (blueprint.layout.targets.index(_stage_of(goal.metric)), quarters)
         for goal, _, quarters in goals
@@ -111,13 +114,29 @@ def _chances(
     of_stages = iter(chances_to_count(blueprint, tables, cohorts, stages, rows))
     found = []
     for (goal, _, quarters), mean in zip(goals, means, strict=True):
+        deals = np.zeros((rows, 0)), np.zeros(0)
         if goal.metric == "leads":
             own = np.isin(plan.quarter_of[cohorts[:, 1]], quarters).astype(float)
             chances = np.tile(own, (rows, 1))
         else:
             chances = np.clip(next(of_stages), 0.0, 1.0)
-        found.append(_tail(plan, tables, (cohorts, chances), mean, ceil(least(goal))))
+            wanted = blueprint.layout.targets.index(_stage_of(goal.metric))
+            deals = deal_chances(blueprint, tables, wanted, quarters, rows)
+        if not len(cohorts) and not len(deals[1]):
+            found.append(_poisson_tail(goal, mean))
+        else:
+            own_laws = _Own(cohorts, chances, *deals)
+            found.append(_tail(plan, tables, own_laws, mean, ceil(least(goal))))
     return found
+
+
+class _Own(NamedTuple):
+    """Leads and open deals that have a law of their own."""
+
+    cohorts: Cohorts
+    chances: Floats  # (row, cohort) of a lead to count
+    held: Floats  # (row, kind) of an open deal to count
+    trials: Floats  # (kind,) deals
 
 
 def _poisson_means(
@@ -126,11 +145,11 @@ def _poisson_means(
     """Expected number that Poisson leads add to what each goal counts, shape (row,) each."""
     plan = blueprint.plan._replace(fixed=np.zeros_like(blueprint.plan.fixed))
     poisson = tables._replace(mean=np.where(tables.shape > 0.0, 0.0, tables.mean))
-    means = means_of(replace(blueprint, plan=plan), poisson, rows)
+    means = means_of(replace(blueprint, plan=plan, opened=None), poisson, rows)
     found = []
     for goal, _, quarters in goals:
         if goal.metric == "leads":
-            counts = means.leads
+            counts: Floats = means.leads
         else:
             counts = means.entered[..., blueprint.layout.targets.index(_stage_of(goal.metric))]
         found.append(counts[:, list(quarters)].sum(axis=(1, 2, 3)))
@@ -142,13 +161,10 @@ def _poisson_tail(goal: Goal, mean: Floats) -> Floats:
     from scipy.special import gammainc
 
     target = ceil(least(goal))
-    chances: Floats = gammainc(float(target), mean) if target > 0 else np.ones(len(mean))
-    return chances
+    return np.asarray(gammainc(float(target), mean)) if target > 0 else np.ones(len(mean))
 
 
-def _tail(
-    plan: Plan, tables: Tables, own: tuple[Cohorts, Floats], mean: Floats, target: int
-) -> Floats:
+def _tail(plan: Plan, tables: Tables, own: _Own, mean: Floats, target: int) -> Floats:
     """P(count >= target) for every row.
 
     Counted are a Poisson number of leads to expect, ``mean``, and what comes of the leads of some
@@ -156,21 +172,21 @@ def _tail(
     """
     if target <= 0:
         return np.ones(len(mean))
-    cohorts, chances = own
+    cohorts, chances = own.cohorts, own.chances
     at = cohorts[:, 0], cohorts[:, 1]
     shapes = tables.shape[:, *at]
     random = np.where(shapes > 0.0, tables.market[:, None] * tables.mean[:, *at], 0.0) * chances
     means = np.concatenate([mean[:, None], random], axis=1)
     shapes = np.concatenate([np.zeros((len(shapes), 1)), shapes], axis=1)
     held, trials = _merged(plan.fixed[at], chances)
+    held = np.concatenate([held, own.held], axis=1)
+    trials = np.concatenate([trials, own.trials])
     out = np.zeros(len(mean))
     chances_to_reach(target, means, shapes, trials, held, np.zeros((3, target)), out)
     return out
 
 
-def _merged(
-    fixed: NDArray[np.int64], chances: Floats
-) -> tuple[Floats, Floats]:
+def _merged(fixed: NDArray[np.int64], chances: Floats) -> tuple[Floats, Floats]:
     """Join cohorts of exact leads of equal chances: (row, cohort) chances, (cohort,) trials."""
     used = np.flatnonzero(fixed)
     groups: dict[bytes, list[int]] = {}
@@ -187,6 +203,8 @@ def _stage_of(metric: str) -> str:
 
 def _is_countable(blueprint: Blueprint, metric: str) -> bool:
     """Tell whether a lead can count for a metric once at most."""
+    if metric in unknown_means(blueprint.scenario):
+        return False
     if metric in ("leads", "deals"):
         return True
     stages = blueprint.scenario.stages
@@ -206,8 +224,8 @@ def _steps(blueprint: Blueprint, goal: Goal) -> float:
     """About how many steps one row of a goal takes."""
     plan = blueprint.plan
     exact_leads = int(np.count_nonzero(plan.fixed))
-    periods = len(plan.quarter_of)
-    following = len(plan.twin) * len(plan.target) * periods * periods
+    groups, periods = int(plan.lag_of.shape[1]), len(plan.quarter_of)
+    following = groups * len(plan.target) * periods * periods
     if not exact_leads and not _has_shapes(blueprint):
         return following
     following *= 2 + first_steady(plan)

@@ -10,13 +10,12 @@ for them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.expected import means_of
+from forecast.engine.flows import by_period, expect_rows, one_channel
 from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.plan import Blueprint
 
@@ -31,8 +30,9 @@ def own_cohorts(plan: Plan, tables: Tables) -> Cohorts:
 
 
 def first_steady(plan: Plan) -> int:
-    """Give the first period from which on the phase is the last one."""
-    return int(np.flatnonzero(np.diff(plan.phase_of, prepend=-1))[-1])
+    """Give the first period from which on the phase, and that of the lags, is the last one."""
+    phases = np.stack([plan.phase_of, plan.lag_phase_of])
+    return int(np.flatnonzero(np.diff(phases, prepend=-1).any(axis=0))[-1])
 
 
 def chances_to_count(
@@ -47,7 +47,8 @@ def chances_to_count(
     edges = np.searchsorted(plan.quarter_of, np.arange(plan.quarter_of[-1] + 2))
     found = [np.zeros((rows, len(cohorts))) for _ in wanted]
     begins = np.minimum(cohorts[:, 1], first_steady(plan))
-    for c, begin in sorted({*zip(cohorts[:, 0].tolist(), begins.tolist(), strict=True)}):
+    pairs = sorted({*zip(cohorts[:, 0].tolist(), begins.tolist(), strict=True)})
+    for c, begin in pairs if wanted else ():
         entered = _entered(blueprint, tables, c, begin, rows)
         together = np.flatnonzero((cohorts[:, 0] == c) & (begins == begin))
         for stage in {stage for stage, _ in wanted}:
@@ -64,23 +65,7 @@ def chances_to_count(
 
 def _entered(blueprint: Blueprint, tables: Tables, c: int, begin: int, rows: int) -> Floats:
     """Expected entries by period of one lead of a channel and period: (r, t, s, j + 2)."""
-    plan, segments = blueprint.plan, len(blueprint.scenario.segments)
-    groups = slice(c * segments, (c + 1) * segments)
-    one = np.zeros((1, 1, len(plan.quarter_of)))
-    alone = plan._replace(
-        quarter_of=plan.periods.of,
-        spans=plan.periods,
-        entry=plan.entry[c : c + 1],
-        fixed=np.zeros(one.shape[1:], np.int64),
-        product_of=plan.product_of[:0],
-        lag_of=np.ascontiguousarray(plan.lag_of[:, groups]),
-    )
-    leads = tables._replace(
-        mean=one,
-        market=np.ones(1),
-        take=np.ascontiguousarray(tables.take[:, :, groups]),
-        fixed_cost=one,
-        lead_cost=one,
-    )
-    one[0, 0, begin] = 1.0
-    return means_of(replace(blueprint, plan=alone), leads, rows).entered[:, :, 0]
+    leads = np.zeros((1, len(blueprint.plan.quarter_of)))
+    leads[0, begin] = 1.0
+    alone, theirs = one_channel(by_period(blueprint), tables, c, leads)
+    return expect_rows(alone, theirs, rows).entered[:, :, 0]

@@ -4,22 +4,27 @@ Given the assumptions, means are exact (convolution over lags, loops followed to
 uncertain assumptions they are:
 
 - the mean at the assumptions' means, in those that every expected count is linear in;
-- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time (a channel's
-  leads are not touched by another's assumptions);
+- Gauss-Hermite quadrature, or the exact sum, over the others, one channel at a time: each over
+  what its own means are curved in (which for a channel whose leads customers bring may be
+  assumptions of any channel);
 - where a channel has too many of those, the average over the runs' own draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats, Values
-from forecast.engine.kernel.flow import Means, expect, new_flow
+from forecast.engine.branching import with_brought
+from forecast.engine.flows import expect_rows
+from forecast.engine.kernel.flow import Means
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.limits import known_means
+from forecast.engine.pipeline import add_deal_means
 from forecast.engine.plan import Blueprint
 from forecast.scenario.families import Listed
 from forecast.scenario.families.base import normal_nodes
@@ -46,7 +51,16 @@ class Expectation:
 
 
 def expectation(blueprint: Blueprint, draws: Draws, runs: int) -> Expectation:
-    """Find the closed-form means of a blueprint; ``runs`` are averaged where nothing else can."""
+    """Find the closed-form means of a blueprint; ``runs`` are averaged where nothing else can.
+
+    Where no closed form is known they are nan.
+    """
+    found = _without_limits(blueprint, draws, runs)
+    return replace(found, means=known_means(blueprint.scenario, found.means))
+
+
+def _without_limits(blueprint: Blueprint, draws: Draws, runs: int) -> Expectation:
+    """Find the means as they are if every item is taken up at once."""
     if not draws.names:
         return Expectation(flow_at(blueprint, draws.means(), 1), "closed form")
     curved = _curved_by_channel(blueprint, draws)
@@ -88,16 +102,6 @@ def _agree(one: Means, other: Means) -> bool:
     )
 
 
-def size_means(blueprint: Blueprint) -> Floats:
-    """Mean deal sizes, shape (group, variant)."""
-    groups = blueprint.scenario.groups
-    rows = [
-        [v.sizes[g].family.mean if g in v.sizes else 0.0 for v in blueprint.layout.variants]
-        for g in groups
-    ]
-    return np.array(rows)
-
-
 def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
     """Expected counts for rows of assumption values."""
     return means_of(blueprint, blueprint.maker.tables(values), rows)
@@ -105,19 +109,9 @@ def flow_at(blueprint: Blueprint, values: Values, rows: int) -> Means:
 
 def means_of(blueprint: Blueprint, tables: Tables, rows: int) -> Means:
     """Expected counts for rows of tables."""
-    scenario, plan = blueprint.scenario, blueprint.plan
-    channels, segments = len(plan.entry), len(scenario.segments)
-    products, stages = len(scenario.products), len(scenario.stages)
-    lead = rows, int(plan.quarter_of[-1]) + 1, channels
-    means = Means(
-        np.zeros((*lead, segments)),
-        np.zeros((*lead, segments, stages + 2)),
-        np.zeros((*lead, segments, products)),
-        np.zeros((*lead, segments, products)),
-        np.zeros(lead),
-        np.zeros((*lead, stages)),
-    )
-    expect(plan, tables, size_means(blueprint), new_flow(plan, True), means)
+    means = expect_rows(blueprint, with_brought(blueprint, tables, rows), rows)
+    if blueprint.opened is not None:
+        add_deal_means(blueprint.opened, blueprint.plan, tables, means)
     return means
 
 

@@ -13,27 +13,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.scenario.model import LOST, WON, Group, Lag, Scenario, Variable
+from forecast.scenario.families import build
+from forecast.scenario.model import LOST, WON, Group, Lag, Recurring, Scenario, Variable
+
+AT_ONCE = Variable(build("fixed", {"value": 0.0}))
 
 
 @dataclass(frozen=True)
 class Way:
-    """A transition with one lag for each group that has it."""
+    """A transition with one lag for each group that has it.
+
+    The first way out of a stage may be that of the items that are not followed up.
+    """
 
     source: int
     target: int
     version: int  # the first version in which a group takes it with this lag
     lags: Mapping[Group, Lag]
     versions: Mapping[Group, tuple[int, ...]]  # in which a group takes it with this lag
+    unworked: bool = False
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A product with one deal size for each group that sells it."""
+    """A product with one deal size, paid in one way, for each group that sells it."""
 
     product: int
     version: int
     sizes: Mapping[Group, Variable]
+    recurring: Mapping[Group, Recurring | None]
     versions: Mapping[Group, tuple[int, ...]]
 
 
@@ -94,25 +102,50 @@ def _ways(scenario: Scenario, targets: tuple[str, ...]) -> list[Way]:
                     held[group] = (*held.get(group, ()), v)
     place = {pair: i for i, pair in enumerate(order)}
     keys = sorted(lags, key=lambda k: (k[0], place[k[0], k[1]], k[2]))
-    return [Way(k[0], k[1], k[2], lags[k], versions[k]) for k in keys]
+    ways = [Way(k[0], k[1], k[2], lags[k], versions[k]) for k in keys]
+    aside = [_unworked(scenario, j) for j in partly_followed(scenario)]
+    return sorted([*aside, *ways], key=lambda way: way.source)
+
+
+def partly_followed(scenario: Scenario) -> list[int]:
+    """Give the stages of which not every item is followed up."""
+    stages = [
+        name
+        for version in scenario.versions
+        for name, capacity in version.capacity.items()
+        if capacity.follow_up != 1.0
+    ]
+    return sorted({scenario.stages.index(name) for name in stages})
+
+
+def _unworked(scenario: Scenario, stage: int) -> Way:
+    """The way of the items of a stage that are not followed up: all groups take it, at once."""
+    groups = scenario.groups
+    every = tuple(range(len(scenario.versions)))
+    lost = len(scenario.stages) + 1
+    lags = dict.fromkeys(groups, AT_ONCE)
+    return Way(stage, lost, 0, lags, dict.fromkeys(groups, every), unworked=True)
 
 
 def _variants(scenario: Scenario) -> list[Variant]:
     sizes: dict[tuple[int, int], dict[Group, Variable]] = {}
     versions: dict[tuple[int, int], dict[Group, tuple[int, ...]]] = {}
-    order: dict[int, dict[Group, list[Variable]]] = {}
+    recurring: dict[tuple[int, int], dict[Group, Recurring | None]] = {}
+    order: dict[int, dict[Group, list[tuple[Variable, Recurring | None]]]] = {}
     for v, version in enumerate(scenario.versions):
         for group, products in version.products.items():
             for name, product in products.items():
                 p = scenario.products.index(name)
                 known = order.setdefault(p, {}).setdefault(group, [])
-                if product.size not in known:
-                    known.append(product.size)
-                key = p, known.index(product.size)
+                worth = product.size, product.recurring
+                if worth not in known:
+                    known.append(worth)
+                key = p, known.index(worth)
                 sizes.setdefault(key, {})[group] = product.size
+                recurring.setdefault(key, {})[group] = product.recurring
                 held = versions.setdefault(key, {})
                 held[group] = (*held.get(group, ()), v)
-    return [Variant(p, i, sizes[p, i], versions[p, i]) for p, i in sorted(sizes)]
+    return [Variant(*key, sizes[key], recurring[key], versions[key]) for key in sorted(sizes)]
 
 
 def _phases(

@@ -7,6 +7,7 @@ scenarios differ only by what their assumptions do: differences are far less noi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,13 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
     size = min(simulator.slice_runs() for simulator in listed)
     tasks = [(i, *cut) for i in range(len(listed)) for cut in cuts(runs, size)]
     empty = listed[0].empty(0)
-    fields = empty._asdict() | {"assumption": np.zeros((0, len(paths)))}
+    alike = [simulator.empty(0)._asdict() for simulator in listed]
+    # what only some of them have, such as queues, is 0 in the others
+    widest = {
+        name: max((f[name] for f in alike), key=lambda array: prod(array.shape[1:]))
+        for name in alike[0]
+    }
+    fields = widest | {"assumption": np.zeros((0, len(paths)))}
     for name, array in fields.items():
         arrays[name] = np.zeros((len(simulators), runs, *array.shape[1:]), array.dtype)
     arrays["assumption"][:] = np.nan
@@ -79,8 +86,15 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
     def work(task: int, _: int) -> None:
         i, first, count = tasks[task]
         place = slice(first, first + count)
-        rows = type(empty)(*(arrays[name][i, place] for name in empty._fields))
+        own = listed[i].empty(count)._asdict()
+        held = {
+            name: arrays[name][i, place] if 0 not in array.shape[1:] else array
+            for name, array in own.items()
+        }
+        rows = type(empty)(**held)
         assumptions, _tables = listed[i].into(first, rows)
+        if arrays["revenue"].size and 0 in own["revenue"].shape[1:]:
+            arrays["revenue"][i, place] = arrays["bookings"][i, place]
         columns = [paths.index(path) for path in listed[i].draws.names]
         arrays["assumption"][i, place, columns] = assumptions.T
 
@@ -106,9 +120,14 @@ def _as_dataset(
     coords = {"scenario": list(simulators)} | coords_of(scenario, np.arange(runs), paths)
     texts = [simulator.blueprint.scenario.text for simulator in simulators.values()]
     coords["text"] = ("scenario", texts, {"long_name": "The text of each scenario."})
+    declared_by = {
+        name: declared
+        for each in simulators.values()
+        for name, declared in variables_of(each.blueprint.scenario, one.detail).items()
+    }
     variables = {
         name: (("scenario", *declared.dims), arrays[name], attributes_of(name, scenario.currency))
-        for name, declared in variables_of(scenario, one.detail).items()
+        for name, declared in declared_by.items()
     }
     attrs = attributes(one, runs, seed)
     for name in ("title", "scenario", "scenario_hash", "as_of"):

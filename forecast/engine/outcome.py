@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.customers import CustomerRuns
 from forecast.scenario.model import Goal, Scenario
 
 Totals = Mapping[str, NDArray[np.generic]]
@@ -61,6 +62,7 @@ class Outcome:
     exact: Mapping[tuple[Goal, str], Exact | None] = field(default_factory=dict)
     expected_how: str = "closed form"
     seconds: Mapping[str, float] = field(default_factory=dict)  # by part of the work
+    customers: CustomerRuns | None = None
 
     def reached(self, goal: Goal, quarters: Sequence[int]) -> NDArray[np.bool_]:
         """Tell of every run whether it reaches a goal over some quarters, shape (run,)."""

@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
-from forecast.engine.expected import flow_at
+from forecast.engine.expected import means_of
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
-from forecast.engine.kernel.sweep import new_state, sweep
+from forecast.engine.kernel.state import new_state
+from forecast.engine.kernel.sweep import sweep
+from forecast.engine.pipeline import add_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
+from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
 from forecast.engine.uses import needs_journey
@@ -80,14 +83,17 @@ class Simulator:
     """A scenario and a seed, ready to simulate any runs: the same rows however they are cut.
 
     ``detail``: "journey" simulates all stages jointly; "outcome" draws deals, bookings and spend
-    only, from the same law - where the scenario allows it, else it keeps only those.
+    only, from the same law - where the scenario allows it, else it keeps only those. ``luck`` is a
+    seed of its own for all that varies, beside the same uncertain assumptions.
     """
 
-    def __init__(self, blueprint: Blueprint, seed: int, detail: str = JOURNEY) -> None:
+    def __init__(
+        self, blueprint: Blueprint, seed: int, detail: str = JOURNEY, luck: int | None = None
+    ) -> None:
         self.detail = detail
         self.collapses = detail == OUTCOME and not needs_journey(blueprint.scenario)
         self.draws = Draws(blueprint.scenario, seed)
-        self.keys: Keys = make_keys(blueprint.layout, seed)
+        self.keys: Keys = make_keys(blueprint.layout, seed if luck is None else luck)
         self.blueprint = _prepared(blueprint, self.draws)
         self.costed = costed(blueprint.scenario)
         self._spaces = threading.local()
@@ -101,7 +107,7 @@ class Simulator:
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
-        cells = len(plan.twin) * len(plan.quarter_of)
+        cells = self.keys.size.shape[0] * len(plan.quarter_of)
         bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes
         fit = min(
             SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
@@ -115,7 +121,11 @@ class Simulator:
         plan, maker = self.blueprint.plan, self.blueprint.maker
         two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
         cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
-        chances = 8 * len(self.blueprint.scenario.calendar.quarters) * plan.fixed.size
+        if maker.kinds.kinds:
+            cells += 2 * 8 * (int(maker.kinds.terms.max()) + 1)
+        of_leads = len(plan.quarter_of) * self.keys.segment.shape[1] * (len(plan.first_way) + 1)
+        quarters = len(self.blueprint.scenario.calendar.quarters)
+        chances = 8 * (quarters * plan.fixed.size + of_leads)
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:
@@ -141,6 +151,13 @@ class Simulator:
             sweep(plan, self.keys, tables, self._state(), first, full, cells)
         out = full.deals, full.bookings
         add_worth(self.blueprint, self.keys, tables, cells, first, out)
+        if self.blueprint.opened is not None:
+            add_deals(self.blueprint.opened, plan, self.keys.deal, tables, first, full)
+        stays = self.blueprint.maker.stays(tables, values)
+        if stays is not None:
+            amounts = Amounts(full.deals, full.bookings, full.revenue)
+            deals = Deals(cells, tables.scale, first)
+            add_recurring(self.blueprint, self.keys, stays, deals, amounts)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)
@@ -176,7 +193,8 @@ class Simulator:
 
 def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
-    means = flow_at(blueprint, draws.means(), 1).deals[0].max(axis=0)
+    tables = blueprint.maker.tables(draws.means())
+    means = means_of(replace(blueprint, opened=None), tables, 1).deals[0].max(axis=0)
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,8 +20,9 @@ from forecast.engine.arrivals import (
     stack_rows,
 )
 from forecast.engine.assumptions import Floats, Rows, Values
+from forecast.engine.closing import Clock, make_clock
+from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.kernel.spread import GUIDE_CELLS, build_rows
 from forecast.engine.kernel.takes import (
     CONVERSION,
     DIRICHLET,
@@ -31,13 +33,27 @@ from forecast.engine.kernel.takes import (
     fill_conditional,
     fill_takes,
 )
-from forecast.engine.lags import lag_chances, within_chance
+from forecast.engine.lags import chance_rows, closing_chances, lag_chances, within_chance
 from forecast.engine.layout import Layout
-from forecast.scenario.model import LOST, Group, Lag, Number, Stage, Uncertain
+from forecast.engine.quality import AT_ONCE, Judged
+from forecast.engine.referral import Customers
+from forecast.engine.stays import Stays, booked_of, kept_of, kinds_of, stays_of
+from forecast.scenario.model import (
+    LOST,
+    Group,
+    Lag,
+    Number,
+    Stage,
+    Transition,
+    Uncertain,
+    Variable,
+)
+from forecast.scenario.quality import is_judged
+from forecast.scenario.uncertain import walk_uncertain
 
-NO_MASS = 1e-300
 LANES = 64  # runs whose journeys are worked out together
 T = TypeVar("T")
+LagKey = tuple[Lag, float, int | None]  # a lag, the offset, the lag phase where that matters
 Within = tuple[Lag, float]  # a chance to be found: that a lag is no longer than so many days
 
 
@@ -49,7 +65,10 @@ class TableMaker:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.lags, self.lag_of = _distinct_lags(layout)
+        self.clock = make_clock(layout.scenario)
+        self.lags, self.lag_of = _distinct_lags(layout, self.clock)
+        self.customers = Customers(layout)
+        self.kinds = kinds_of(layout)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 
@@ -65,8 +84,23 @@ class TableMaker:
             self._once("scale", self._scale, values),
             self._once("fixed cost", self._fixed_cost, values),
             self._once("lead cost", self._lead_cost, values),
+            self._once("slots", lambda known: slots(self.layout, known), values),
+            self._once("give up", lambda known: give_up(self.layout, known), values),
+            self._once("worked cost", lambda known: worked_cost(self.layout, known), values),
+            self._once("kept", lambda known: kept_of(self.kinds, known), values),
+            self._once("booked", lambda known: booked_of(self.kinds, known), values),
             **self._once("lags", self._lag_tables, values),
+            brought=self._once("brought", self.customers.brought, values),
+            existing=self._once("existing", self.customers.existing, values),
+            lag_factor=self._once("lag factor", self._lag_factor, values),
         )
+
+    def stays(self, tables: Tables, values: Values) -> Stays | None:
+        """Fill the tables of recurring products; None without such products."""
+        if not self.kinds.kinds:
+            return None
+        made = self._once("stays", lambda known: stays_of(self.kinds, tables, known), values)
+        return made._replace(booked=tables.booked)
 
     def _once(self, name: Hashable, make: Callable[[Values], T], values: Values) -> T:
         """Make something of values, once and for all if it asks for none of them."""
@@ -129,10 +163,11 @@ class TableMaker:
         """Conditional chances of the ways, shape (row, phase, group, way)."""
         numbers, journeys = self._journeys
         columns = numbers.columns(values)
-        out = np.empty((columns.shape[1], *self.lag_of.shape))
+        shape = len(self.layout.weights), *self.lag_of.shape[1:]
+        out = np.empty((columns.shape[1], *shape))
         work = np.empty((len(journeys.kind) + SPARE_ROWS + out.shape[3], min(len(out), LANES)))
         fill_takes(columns, journeys, work, out)
-        return out
+        return with_unworked(self.layout, values, out)
 
     @cached_property
     def _journeys(self) -> tuple[_Numbers, Journeys]:
@@ -170,36 +205,26 @@ class TableMaker:
         stacked = stack_rows(columns)
         return stacked.reshape(len(stacked), len(layout.scenario.groups), -1)
 
+    def _lag_factor(self, values: Values) -> Floats:
+        """Factors on time, shape (row, lag); none without open deals."""
+        if self.layout.scenario.pipeline is None:
+            return np.ones((1, 0))
+        factors = [values.factor(getattr(lag, "about", None)) for lag, *_ in self.lags]
+        return stack_rows([np.ones(1) if factor is None else factor for factor in factors])
+
     def _lag_tables(self, values: Values) -> dict[str, NDArray[Any]]:
         calendar = self.layout.scenario.calendar
 
-        def chances_of(lag: Lag, offset: float) -> Callable[[Values], Floats]:
+        def chances_of(lag: Lag, offset: float, phase: int | None) -> Callable[[Values], Floats]:
+            if phase is not None and isinstance(lag, Variable):
+                days = calendar.period_days
+                return lambda known: closing_chances(lag, known, self.clock, phase, days)
             return lambda known: lag_chances(
                 lag, known, calendar.periods, calendar.period_days, offset
             )
 
         parts = [self._once(key, chances_of(*key), values) for key in self.lags]
-        counts = np.array([len(p) for p in parts], dtype=np.int64)
-        first = np.cumsum(counts) - counts
-        chances = np.concatenate(parts)
-        cells = chances.shape[1] - np.argmax(chances[:, ::-1] > NO_MASS, axis=1)
-        width = int(cells.max())
-        chances = np.ascontiguousarray(chances[:, :width])
-        cumulative = np.zeros(chances.shape, dtype=np.uint64)
-        guide = np.zeros((len(chances), GUIDE_CELLS), dtype=np.int16)
-        beyond = np.zeros((len(chances), width + 1))
-        last = np.zeros(len(chances), dtype=np.int64)
-        build_rows(chances, cells.astype(np.int64), beyond, last, cumulative, guide)
-        return {
-            "lag_first": first,
-            "lag_step": (counts > 1).astype(np.int64),
-            "lag_cells": cells.astype(np.int64),
-            "lag_chance": chances,
-            "lag_beyond": beyond,
-            "lag_last": last,
-            "lag_cumulative": cumulative,
-            "lag_guide": guide,
-        }
+        return chance_rows(parts)
 
 
 class _Watch(Mapping[Uncertain, Floats]):
@@ -232,7 +257,7 @@ class _Numbers:
     """The numbers that a kernel's transitions use, each with its place: see ``Journeys``."""
 
     def __init__(self) -> None:
-        self._uncertain: dict[Uncertain | Within, int] = {}
+        self._uncertain: dict[Uncertain | Within | Judged, int] = {}
         self._certain: dict[float, int] = {}
         self._with_lags = False
         self._known: tuple[Mapping[Uncertain, int], NDArray[np.int64]] | None = None
@@ -251,6 +276,16 @@ class _Numbers:
         self._with_lags = True
         return self._uncertain.setdefault((lag, days), len(self._uncertain))
 
+    def place_judged(self, way: Transition) -> int:
+        """Give the share that takes a way, on which quality may have a part, its place."""
+        if not is_judged(way):
+            return self.place(way.share)
+        made = Judged(way if way.within is not None else replace(way, lag=AT_ONCE))
+        if not any(walk_uncertain(made)):
+            return self.place(float(made.of(Values({}))[0]))
+        self._with_lags = True
+        return self._uncertain.setdefault(made, len(self._uncertain))
+
     def certain(self) -> Floats:
         """Give the certain numbers in order."""
         return np.array([*self._certain], dtype=np.float64)
@@ -259,11 +294,7 @@ class _Numbers:
         """Give the uncertain numbers in order, shape (number, row)."""
         if isinstance(values.of, Rows) and not self._with_lags:
             return values.of.block[self._places(values.of.at)]
-        columns = [
-            values(of) if isinstance(of, Uncertain) else within_chance(of[0], values, of[1])
-            for of in self._uncertain
-        ]
-        return stack_columns(columns)
+        return stack_columns([_column(of, values) for of in self._uncertain])
 
     def _places(self, at: Mapping[Uncertain, int]) -> NDArray[np.int64]:
         """Give the rows where the uncertain numbers stand; the draws of one seed share them."""
@@ -272,6 +303,13 @@ class _Numbers:
             rows = [at[of] for of in self._uncertain if isinstance(of, Uncertain)]
             known = self._known = at, np.array(rows, dtype=np.int64)
         return known[1]
+
+
+def _column(of: Uncertain | Within | Judged, values: Values) -> Floats:
+    """What a number is in the runs of the values, shape (row,)."""
+    if isinstance(of, Uncertain):
+        return values(of)
+    return of.of(values) if isinstance(of, Judged) else within_chance(of[0], values, of[1])
 
 
 def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
@@ -293,7 +331,7 @@ def _journeys(layout: Layout) -> tuple[_Numbers, Journeys]:
     for v, version in enumerate(scenario.versions):
         for g, group in enumerate(scenario.groups):
             for e, one in enumerate(layout.ways):
-                if v in one.versions.get(group, ()):
+                if v in one.versions.get(group, ()) and not one.unworked:
                     pair = layout.targets[one.source], layout.targets[one.target]
                     way[v, g, e] = known[id(version.journeys[group])][pair]
     kind, number, over = (np.array(column) for column in zip(*rows, strict=True))
@@ -316,26 +354,30 @@ def _transitions(body: Stage, numbers: _Numbers) -> Iterator[tuple[str, tuple[in
         yield target, (DIRICHLET, numbers.place(beta), one)
     for target, way in body.transitions.items():
         if way.conversion is not None:
+            if is_judged(way):
+                yield target, (CONVERSION, numbers.place_judged(way), one)
+                continue
             over = numbers.place_within(way.lag, way.within)
             yield target, (CONVERSION, numbers.place(way.conversion), over)
         elif way.share_of_rest is not None:
-            yield target, (OF_REST, numbers.place(way.share_of_rest), one)
+            yield target, (OF_REST, numbers.place_judged(way), one)
         elif target == LOST and LOST not in body.dirichlet:
             yield target, (REMAINDER, one, one)
 
 
-def _distinct_lags(
-    layout: Layout,
-) -> tuple[list[tuple[Lag, float]], NDArray[np.int64]]:
-    """Number the distinct (lag, offset) pairs; gives them and (phase, group, way) -> number."""
+def _distinct_lags(layout: Layout, clock: Clock) -> tuple[list[LagKey], NDArray[np.int64]]:
+    """Number the distinct lags; gives them and (lag phase, group, way) -> number."""
     groups = layout.scenario.groups
-    known: dict[tuple[Lag, float], int] = {}
-    lag_of = np.zeros((len(layout.offsets), len(groups), len(layout.ways)), dtype=np.int64)
-    for phase, offset in enumerate(layout.offsets):
+    known: dict[LagKey, int] = {}
+    lag_of = np.zeros((len(clock.offsets), len(groups), len(layout.ways)), dtype=np.int64)
+    for phase, offset in enumerate(clock.offsets):
         for g, group in enumerate(groups):
             for e, way in enumerate(layout.ways):
                 lag = _lag_at(way.lags, group)
-                lag_of[phase, g, e] = known.setdefault((lag, float(offset)), len(known))
+                closes = clock.closing is not None and way.target == layout.won
+                uneven = closes and isinstance(lag, Variable)
+                key = lag, offset, phase if uneven else None
+                lag_of[phase, g, e] = known.setdefault(key, len(known))
     return list(known), lag_of
 
 

@@ -1,6 +1,7 @@
 """The deals to expect as a polynomial in the chances of the ways, where nothing else varies.
 
-Where all lags and arrivals of a group are certain, and its assumptions are the same in all periods,
+Where all lags and arrivals of a group are certain, and its assumptions are the same in all periods
+(only the lags into won may go by the calendar),
 the deals won in a span are a sum over the paths through the journey,
 
     sum over paths of (product of the chances of the path's ways) * weight[path, span],
@@ -16,8 +17,9 @@ import numpy as np
 from forecast.engine.assumptions import Draws, Floats
 from forecast.engine.kernel.collapse import Terms
 from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.lags import NO_MASS
 from forecast.engine.layout import Layout
-from forecast.engine.tables import NO_MASS, TableMaker
+from forecast.engine.tables import TableMaker
 
 MOST_TERMS = 512  # of a group; with more its journey is followed by periods
 
@@ -60,12 +62,12 @@ def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[
             for e in range(plan.first_way[stage], plan.first_way[stage + 1]):
                 if layout.scenario.groups[g] not in layout.ways[e].versions:
                     continue
-                row = int(tables.lag_first[plan.lag_of[0, g, e]])
+                rows = tables.lag_first[plan.lag_of[plan.lag_phase_of, g, e]]  # (period,)
                 target = layout.ways[e].target
                 if target == layout.won:
-                    terms.append((index, e, _by_span(plan, tables.lag_beyond[row], shape)))
+                    terms.append((index, e, _by_span(plan, tables.lag_beyond[rows], shape)))
                 elif target < layout.won:
-                    ahead = np.convolve(shape, tables.lag_chance[row])[: len(shape)]
+                    ahead = np.convolve(shape, tables.lag_chance[rows[0]])[: len(shape)]
                     key = target, tuple(n + (i == e) for i, n in enumerate(used))
                     if key in reached:
                         reached[key] = reached[key][0], reached[key][1] + ahead
@@ -80,7 +82,7 @@ def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[
 
 def _serves(layout: Layout, plan: Plan, tables: Tables, g: int, c: int) -> bool:
     """Tell whether nothing but the chances of the ways varies by run."""
-    lags = plan.lag_of[0, g]
+    lags = plan.lag_of[:, g]
     return (
         len(layout.weights) == 1
         and len(tables.mean) == 1
@@ -91,9 +93,10 @@ def _serves(layout: Layout, plan: Plan, tables: Tables, g: int, c: int) -> bool:
 
 
 def _by_span(plan: Plan, beyond: Floats, shape: Floats) -> Floats:
-    """Items that arrive in each span, of those of every period that take a way with this lag."""
-    last = len(beyond) - 1
-    starts = plan.spans.start[None, :] - np.arange(len(shape))[:, None]
-    before = 1.0 - beyond[np.clip(starts, 0, last)]
+    """Items that are won in each span, of those of every period; beyond is (period, cell)."""
+    last = beyond.shape[1] - 1
+    periods = np.arange(len(shape))[:, None]
+    starts = plan.spans.start[None, :] - periods
+    before = 1.0 - beyond[periods, np.clip(starts, 0, last)]
     # no @: its last bits depend on the number of threads
     return np.asarray((shape[:, None] * np.diff(before, axis=1)).sum(axis=0))

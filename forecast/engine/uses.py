@@ -9,13 +9,31 @@ PIPELINE = "pipeline"  # deals that are open at as_of
 RECURRING = "recurring"  # products that customers pay for again and again
 REFERRAL = "referral"  # customers that bring leads
 WORKED = "worked"  # costs of items that are taken up
-JOINED = frozenset({CAPACITY, REFERRAL, WORKED})  # these tie leads together, or stages to money
+LIMITED = "limited"  # stages that take up only so many
+JOINED = frozenset({LIMITED, REFERRAL, WORKED})  # these tie leads together, or stages to money
 
 
 def uses(scenario: Scenario) -> frozenset[str]:
     """Tell which of these parts a scenario uses."""
     found: set[str] = set()
-    del scenario
+    for version in scenario.versions:
+        if version.capacity:
+            found.add(CAPACITY)
+        if any(capacity.is_limited for capacity in version.capacity.values()):
+            found.add(LIMITED)
+        if any(channel.cost.worked for channel in version.channels.values()):
+            found.add(WORKED)
+    if scenario.referred is not None:
+        found.add(REFERRAL)
+    if scenario.pipeline is not None:
+        found.add(PIPELINE)
+    if any(
+        product.recurring is not None
+        for version in scenario.versions
+        for products in version.products.values()
+        for product in products.values()
+    ):
+        found.add(RECURRING)
     return frozenset(found)
 
 

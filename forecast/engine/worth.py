@@ -35,7 +35,10 @@ def add_worth(
     first_run: int,
     out: tuple[Counts, Floats],
 ) -> None:
-    """Add deals and their value to ``out``: deals and bookings, (run, q, c, s, p) each."""
+    """Add deals and their value to ``out``: deals and bookings, (run, q, c, s, p) each.
+
+    Recurring products are left to ``forecast.engine.revenue``.
+    """
     plan = blueprint.plan
     deals, bookings = out
     segments = deals.shape[3]
@@ -44,7 +47,7 @@ def add_worth(
     work, worth = new_size_work(LANES), np.empty(cells.shape[2:])
     for g, of_group in enumerate(cells):
         for v, n in enumerate(of_group):
-            if n.any():
+            if plan.kind[g, v] < 0 and n.any():
                 at = Cell(g, v, keys.size[g, v], first_run, steps)
                 fill_sums(n, blueprint.sizes, at, work, worth)
                 place = (slice(None), slice(None), g // segments, g % segments, plan.product_of[v])

@@ -15,7 +15,8 @@ from forecast.scenario.nodes import Items, Node, Place, Table, Text
 from forecast.scenario.overrides import CHANGING, SECTIONS
 from forecast.scenario.paths import overlay, written
 
-NAMING = ("channels", "segments", "journey", "products")
+NAMING = ("channels", "segments", "journey", "products", "qualification", "capacity")
+STANDING_KEYS = {"referral": ("channel", "existing")}  # what of a section holds from the start
 STANDING = "a path of what stands in the file"
 
 
@@ -84,7 +85,7 @@ def _changed(table: Table, path: str, value: Node, place: Place, door: Door) -> 
         mend = near or f"Take {section} out of set: it holds for the whole scenario."
         door.fault(place, f"the path {shown(path)}", must, mend)
         return table
-    if section in NAMING and not isinstance(table.get(section), Table):
+    if section in (*NAMING, *STANDING_KEYS) and not isinstance(table.get(section), Table):
         # One that must be there, or that is no mapping, is refused where it stands.
         if section not in table and not SECTIONS[section].required:
             mend = f"Add {section}: to the file first; a change sets what stands there."
@@ -96,6 +97,7 @@ def _changed(table: Table, path: str, value: Node, place: Place, door: Door) -> 
         door.faults.extend(error.faults)
         return table
     fine = _same_names(table, changed, section, place, door)
+    fine = fine and _same_keys(table, changed, section, place, door)
     return changed if fine and _same_entries(table, changed, place, door) else table
 
 
@@ -115,6 +117,20 @@ def _same_names(before: Table, after: Table, section: str, place: Place, door: D
     else:
         door.fault(place, f"the unknown name {shown(name)}", must, offer(name, old))
     return False
+
+
+def _same_keys(before: Table, after: Table, section: str, place: Place, door: Door) -> bool:
+    """Refuse to change what holds from the start."""
+    if section not in STANDING_KEYS:
+        return True
+    old, new = table_at(before, section), after.get(section)
+    for key in STANDING_KEYS[section]:
+        if not isinstance(new, Table) or new.get(key) != old.get(key):
+            must = f"a change that leaves {section}.{key} as it is in the file"
+            mend = f"Set only what may change, such as {section}.leads: 0.1 per month."
+            door.fault(place, f"another {section}.{key}", must, mend)
+            return False
+    return True
 
 
 def _same_entries(before: Table, after: Table, place: Place, door: Door) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from forecast.scenario.calendar import Calendar
+from forecast.scenario.capacity_checks import check_capacity, check_priorities, check_worked
 from forecast.scenario.errors import did_you_mean, listed, shown
 from forecast.scenario.facts import (
     RARE,
@@ -21,17 +22,20 @@ from forecast.scenario.facts import (
 from forecast.scenario.forms import BROKEN, Door, is_whole, offer
 from forecast.scenario.graph import check_graph
 from forecast.scenario.model import (
-    Arrivals,
     Assumptions,
     Channel,
     Group,
     Number,
+    Planned,
     Scenario,
     Stage,
     Uncertain,
     centre,
 )
-from forecast.scenario.nodes import Items, Place, Table, Text
+from forecast.scenario.nodes import Items, Node, Place, Table, Text
+from forecast.scenario.qualification import check_qualification, lift
+from forecast.scenario.referral import check_loop, check_referral
+from forecast.scenario.responses import check_responses
 from forecast.scenario.uncertain import correlation_matrix, uncertain_numbers
 
 MOST_LEADS_PER_PERIOD = 1e12
@@ -54,6 +58,9 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
                 _check_stage(document, group, stage, body, door)
         done.add(id(journey))
     check_graph(document, version, _entries(version, scenario), door)
+    check_qualification(document, version, scenario, door)
+    check_capacity(document, version, scenario, door)
+    check_referral(document, version, door)
     for group, products in version.products.items():
         if "products" in document and id(products) not in done and is_whole(products):
             mixes = {name: product.mix for name, product in products.items()}
@@ -63,11 +70,15 @@ def check_version(document: Table, version: Assumptions, scenario: Scenario, doo
 
 def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     """Check what spans the versions: correlations and volume."""
+    check_responses(document, scenario, door)
     known = uncertain_numbers(scenario)
     _check_correlations(document, scenario, known, door)
+    check_priorities(document, scenario, door)
     if not door.faults:
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
+    if not door.faults:
+        check_loop(document, scenario, door)
 
 
 def check_size(document: Table, calendar: Calendar, door: Door) -> None:
@@ -116,6 +127,7 @@ def _check_channel(
     document: Table, name: str, channel: Channel, scenario: Scenario, door: Door
 ) -> None:
     node = table_at(document, "channels", name)
+    check_worked(node, channel, scenario, door)
     leads = channel.leads
     for key in ("dispersion", "seasonality", "growth"):
         if leads.fixed and key in node:
@@ -129,15 +141,18 @@ def _check_channel(
             node["enters"].place, got, "a stage of the journey", offer(channel.enters, known)
         )
     if scenario.calendar is not BROKEN:
-        _check_long_enough(leads, table_at(node, "leads"), scenario.calendar, door)
+        if leads.response is None:
+            written = table_at(node, "leads")["fixed" if leads.fixed else "mean"]
+            _check_long_enough(leads, written, scenario.calendar, door)
+        written = find(node, "cost.fixed.amount")
+        _check_long_enough(channel.cost.fixed, written, scenario.calendar, door)
 
 
-def _check_long_enough(leads: Arrivals, node: Table, calendar: Calendar, door: Door) -> None:
-    needed = len(calendar.units(leads.per).length_days)
-    written = node["fixed" if leads.fixed else "mean"]
-    if leads.then is None and len(leads.figures) < needed and isinstance(written, Items):
-        got = f"a list of {len(leads.figures)} without then"
-        must = f"{needed} figures, one for each {leads.per} of the horizon"
+def _check_long_enough(plan: Planned, written: Node, calendar: Calendar, door: Door) -> None:
+    needed = len(calendar.units(plan.per).length_days)
+    if plan.then is None and len(plan.figures) < needed and isinstance(written, Items):
+        got = f"a list of {len(plan.figures)} without then"
+        must = f"{needed} figures, one for each {plan.per} of the horizon"
         mend = "Add then: repeat, then: last or then: zero beside the list, or the figures."
         door.fault(written.place, got, must, mend)
 
@@ -189,6 +204,7 @@ def _check_conversions(node: Table, stage: str, body: Stage, door: Door) -> None
         [w.conversion for w in shares.values() if w.conversion is not None],
         [chance_within(w.lag, w.within) for w in shares.values()],
     )
+    total += sum(lift(way) for way in shares.values())
     if len(shares) > 1 and total > 1 + ROUNDING:
         got = f"{_sums(list(shares), [w.conversion for w in shares.values()])} {_percent(total)}"
         must = f"conversions out of {stage} that never sum to more than 100%"
@@ -289,6 +305,7 @@ def _most_leads(channel: Channel, calendar: Calendar) -> float:
     elapsed = float(calendar.units_elapsed(channel.growth.per)[-1])
     with np.errstate(over="ignore"):
         grown = float(np.power(1.0 + max(0.0, high(channel.growth.amount, 1e-9)), elapsed))
-    figures = [high(f, 1e-9) for f in channel.leads.figures]
+    answer = channel.leads.response
+    figures = [high(f, 1e-9) for f in (channel.leads.figures if answer is None else (answer.max,))]
     share = calendar.period_days / FEWEST_DAYS[channel.leads.per]
     return max(figures) * max(share, 1.0 / 365) * factor * grown

@@ -5,12 +5,24 @@ Plans work out eventual conversions for whole columns of draws: see ``engine.tab
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from forecast.scenario.model import Lag, Number, Stage, Uncertain, Variable
+from forecast.scenario.model import (
+    LOST,
+    WON,
+    Journey,
+    Lag,
+    Number,
+    Stage,
+    Transition,
+    Uncertain,
+    Variable,
+)
 from forecast.scenario.nodes import Node, Table
+from forecast.scenario.quality import is_judged, judged
 
 RARE = 1e-6  # a sum of uncertain shares may exceed 1 with at most this chance
 
@@ -68,12 +80,41 @@ def eventual(stage: Stage, at: Callable[[Number], float]) -> dict[str, float]:
     for target, way in stage.transitions.items():
         if way.conversion is not None:
             # A chance of 0 is refused elsewhere; here it must only not divide.
-            shares[target] = at(way.conversion) / max(chance_within(way.lag, way.within), 1e-300)
+            share = at(way.conversion) / max(chance_within(way.lag, way.within), 1e-300)
+            shares[target] = float(judged(share, way, at)) if is_judged(way) else share
     rest = max(0.0, 1.0 - sum(shares.values()))
     for target, way in stage.transitions.items():
         if way.share_of_rest is not None:
-            shares[target] = rest * at(way.share_of_rest)
+            shares[target] = rest * at(way.share_of_rest) * (1.0 - at(way.threshold))
     return shares
+
+
+def win_rate(journey: Journey, start: str, at: Callable[[Number], float]) -> float:
+    """Chance that an item of a stage is won in the end, each number taken by ``at``.
+
+    With p the shares between stages, w = p w + p_won: loops are followed to their end.
+    """
+    stages = list(journey)
+    system, won = np.eye(len(stages)), np.zeros(len(stages))
+    for i, body in enumerate(journey.values()):
+        timed = {target: _timed(way, at) for target, way in body.transitions.items()}
+        shares = eventual(dataclasses.replace(body, transitions=timed), at)
+        total = max(1.0, sum(shares.values()))  # in a rare case above 1, and then scaled
+        for target, share in shares.items():
+            if target == WON:
+                won[i] = share / total
+            elif target != LOST:
+                system[i, stages.index(target)] -= share / total
+    return float(np.linalg.solve(system, won)[stages.index(start)])
+
+
+def _timed(way: Transition, at: Callable[[Number], float]) -> Transition:
+    """A transition whose time limit is counted in its own mean lags, which are then certain."""
+    lag = way.lag
+    if way.within is None or not isinstance(lag, Variable) or lag.about is None:
+        return way
+    factor = max(at(lag.about) / lag.about.family.mean, 1e-300)
+    return dataclasses.replace(way, lag=Variable(lag.family), within=way.within / factor)
 
 
 def chance_within(lag: Lag, days: float | None) -> float:

@@ -350,12 +350,13 @@ class RateForm:
     what: str
     low: float
     high: float
+    example: str = "2% per quarter"
 
     def read(self, node: Node, door: Door) -> Any:
         """Read a ``Rate``; see ``Form``."""
         if isinstance(node, Table):
             return self._record().read(node, door)
-        mend = f"Write {self.what} as {'2% per quarter' if self.low < 0 else '4_000 per month'}."
+        mend = f"Write {self.what} as {self.example}."
         pair = Leaf(quantities.rate, f"{self.what} per unit of time", mend, {}).read(node, door)
         if pair is BROKEN:
             return BROKEN

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from forecast.scenario import quantities
+from forecast.scenario.capacities import CAPACITIES, WORKED
+from forecast.scenario.closing import CLOSING
 from forecast.scenario.figures import Figure, RateForm, Spread
 from forecast.scenario.forms import (
     DURATION_SHAPE,
@@ -22,10 +24,13 @@ from forecast.scenario.forms import (
     text,
     within,
 )
-from forecast.scenario.leads import LeadsForm, SeasonalityForm
-from forecast.scenario.model import Channel, Correlation, Cost, Product, Rate
+from forecast.scenario.leads import LeadsForm, SeasonalityForm, SpendForm
+from forecast.scenario.model import Channel, Correlation, Cost, Planned, Rate
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.pipeline import PipelineForm
+from forecast.scenario.qualification import QUALIFICATION
+from forecast.scenario.recurring import MARGIN, RECURRING, ProductRecord, make_product
+from forecast.scenario.referral import REFERRAL
 from forecast.scenario.stages import JOURNEY
 
 
@@ -47,21 +52,24 @@ class Raw:
         return dict(self.shape)
 
 
-PRODUCT = Record(
+PRODUCT = ProductRecord(
     "a product",
     {
         "mix": Key(Figure("a mix", 0.0, 1.0), "the share of won deals that buy it", 1.0),
         "size": Key(Spread("a deal size"), "the value of a deal", required=True, example="25k"),
+        "margin": MARGIN,
+        "recurring": Key(RECURRING, "that the size is paid again and again"),
     },
-    Product,
+    make_product,
 )
 PRODUCTS = Named("products", "product", PRODUCT, most=60)
 
 COST = Record(
     "costs",
     {
-        "fixed": Key(RateForm("a cost", 0.0, 1e12), "spend per time", Rate(0.0, "month")),
+        "fixed": Key(SpendForm(), "spend per time", Planned((0.0,), "month")),
         "per_lead": Key(Figure("a cost", example="35"), "spend for each lead", 0.0),
+        "worked": Key(WORKED, "spend for each item that is worked, by stage", {}),
     },
     Cost,
 )
@@ -87,6 +95,8 @@ def _segment(share: Any, journey: Any, products: Any) -> Overridden:
 def _partial(schema: Schema) -> Schema:
     """The same section, of whose things any key may be left out."""
     things = {**schema["additionalProperties"], "required": []}
+    keys = things["properties"]
+    things["properties"] = {**keys, "recurring": {**keys["recurring"], "required": []}}
     return {**schema, "additionalProperties": things}
 
 
@@ -108,7 +118,9 @@ CHANNEL = Record(
         ),
         "seasonality": Key(SeasonalityForm(), "factors of calendar months, 1 where unnamed", {}),
         "growth": Key(
-            RateForm("growth", -0.99, 10.0), "compound growth from the start", Rate(0.0, "month")
+            RateForm("growth", -0.99, 10.0, "2% per quarter"),
+            "compound growth from the start",
+            Rate(0.0, "month"),
         ),
         "cost": Key(COST, "what the channel costs", Cost()),
         "enters": Key(
@@ -317,6 +329,7 @@ FRAME: dict[str, Key] = {
     "market": Key(
         Figure("a market factor", 0.0, 1_000.0, "1"), "one factor on all random arrivals", 1.0
     ),
+    "closing": Key(CLOSING, "when in a quarter deals close; at any time alike when left out"),
     "goals": Key(ListOf("goals", GOAL, most=200), "what is to be reached", ()),
     "correlation": Key(ListOf("correlations", CORRELATION, most=500), "rank correlations", ()),
     "changes": Key(ListOf("changes", CHANGE, most=60), "what is planned to change", ()),
@@ -338,6 +351,9 @@ SECTIONS: dict[str, Key] = {
         example="{lead: {won: {conversion: 5%}}}",
     ),
     "products": Key(PRODUCTS, "what a won deal bought"),
+    "qualification": Key(QUALIFICATION, "thresholds on the quality of leads, by stage", {}),
+    "capacity": Key(CAPACITIES, "how many items of a stage are worked", {}),
+    "referral": Key(REFERRAL, "leads that customers bring"),
 }
 
 

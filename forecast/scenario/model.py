@@ -53,29 +53,53 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """Leads of a channel: one figure for each unit ``per``, continued as ``then`` says."""
+class Planned:
+    """A plan: one figure for each unit ``per``, continued as ``then`` says."""
 
     figures: tuple[Number, ...]
     per: str
-    then: str | None
-    fixed: bool
+    then: str | None = None
 
     def figure(self, unit: int) -> Number:
         """Give the figure of the unit counted from the start."""
-        if unit < len(self.figures):
-            return self.figures[unit]
-        if self.then == "repeat":
-            return self.figures[unit % len(self.figures)]
-        return 0.0 if self.then == "zero" else self.figures[-1]
+        return figure_of(self.figures, self.then, unit)
+
+
+def figure_of(figures: tuple[Number, ...], then: str | None, unit: int) -> Number:
+    """Give the figure of a unit from a list that goes on as ``then`` says."""
+    if unit < len(figures):
+        return figures[unit]
+    if then == "repeat":
+        return figures[unit % len(figures)]
+    return 0.0 if then == "zero" else figures[-1]
+
+
+@dataclass(frozen=True)
+class Response:
+    """Leads that answer to money: see ``engine.response``."""
+
+    max: Number  # leads per unit that no spend exceeds
+    half: Number  # the steady spend per unit that brings half of them
+    shape: Number
+    carry_over: Rate | None  # the share of the effect that is left after a unit of time
+    before: Rate | None  # what was spent before the start
+
+
+@dataclass(frozen=True)
+class Arrivals(Planned):
+    """Leads of a channel: a plan of means, or of exact counts, or a response without figures."""
+
+    fixed: bool = False
+    response: Response | None = None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Spend of a channel: so much per time, and so much a lead."""
+    """Spend of a channel: so much per time, a lead, and an item that is worked at a stage."""
 
-    fixed: Rate = Rate(0.0, "month")
+    fixed: Planned = Planned((0.0,), "month")
     per_lead: Number = 0.0
+    worked: Mapping[str, Number] = field(default_factory=dict)  # by stage
 
 
 @dataclass(frozen=True)
@@ -91,6 +115,16 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Qualification:
+    """A threshold on the quality of those who enter a stage: see ``scenario.quality``."""
+
+    threshold: Number
+    best_tenth: Number  # win rate of the tenth of the best quality
+    win_rate: Number | None = None  # of all, beside it
+    to: str = WON  # the way that counts as winning
+
+
+@dataclass(frozen=True)
 class Transition:
     """A way out of a stage: the share that takes it, and the time that takes."""
 
@@ -98,6 +132,14 @@ class Transition:
     share_of_rest: Number | None
     within: float | None  # days
     lag: Lag
+    threshold: Number = 0.0  # of the stage that it leads to
+    selection: Qualification | None = None  # of the stage that it leads out of
+
+    @property
+    def share(self) -> Number:
+        """The conversion, or the share of the rest; 0 where neither is written."""
+        written = self.share_of_rest if self.conversion is None else self.conversion
+        return 0.0 if written is None else written
 
 
 @dataclass(frozen=True)
@@ -109,11 +151,100 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class BetaGeometric:
+    """Churn that differs from customer to customer: Beta(alpha, beta) of each ``per``."""
+
+    alpha: Number
+    beta: Number
+    per: str
+
+
+@dataclass(frozen=True)
+class Recurring:
+    """A size that is paid at the start of each ``every``, as long as the customer stays."""
+
+    every: str
+    churn: Rate | BetaGeometric
+    term: float  # days; a customer leaves at the end of a term only
+    expansion: Rate = Rate(0.0, "month")
+    discount: Rate = Rate(0.0, "month")  # of later payments, in a lifetime value only
+
+
+@dataclass(frozen=True)
 class Product:
     """What a won deal bought."""
 
     mix: Number
     size: Variable
+    margin: Number = 1.0  # of its revenue, what is left after serving it
+    recurring: Recurring | None = None
+
+
+@dataclass(frozen=True)
+class Closing:
+    """How fast deals close in the months of a fiscal quarter; only the ratios count."""
+
+    month_of_quarter: tuple[Number, Number, Number]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One figure for each period, continued as ``then`` says."""
+
+    figures: tuple[Number, ...]
+    then: str | None
+
+    def figure(self, period: int) -> Number:
+        """Give the figure of a period."""
+        return figure_of(self.figures, self.then, period)
+
+
+@dataclass(frozen=True)
+class Hire:
+    """So many who start, or leave where they are fewer than 0, on a day."""
+
+    since: dt.date
+    count: Number
+
+
+@dataclass(frozen=True)
+class Reps:
+    """Those who work items: what each takes up, how many there are, who comes and who goes."""
+
+    each: Rate
+    now: Number
+    hires: tuple[Hire, ...] = ()
+    ramp: tuple[Number, ...] = (1.0,)  # by month since they started; the last one goes on
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many items of a stage are worked, and what becomes of the others.
+
+    With neither ``per_period`` nor ``reps`` nothing limits a stage but ``follow_up``.
+    """
+
+    per_period: Plan | None = None
+    reps: Reps | None = None
+    give_up: Rate = Rate(0.0, "month")  # the share of those waiting
+    follow_up: Number = 1.0
+    priority: tuple[str, ...] = ()  # channels served before the others
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether items may have to wait."""
+        return self.per_period is not None or self.reps is not None
+
+
+@dataclass(frozen=True)
+class Referral:
+    """Customers that bring leads: so many each per time, for so long after they were won."""
+
+    leads: Rate
+    during: float  # days
+    lag: Lag  # between a customer's idea and the lead
+    channel: str | None  # whose leads they are; the only one when left out
+    existing: Number  # customers at as_of who bring leads too
 
 
 Journey = Mapping[str, Stage]
@@ -130,6 +261,10 @@ class Assumptions:
     journeys: Mapping[Group, Journey]
     products: Mapping[Group, Mapping[str, Product]]
     market: Number
+    closing: Closing | None = None  # the same in all versions
+    qualification: Mapping[str, Qualification] = field(default_factory=dict)  # by stage
+    capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by stage
+    referral: Referral | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +322,12 @@ class Scenario:
     def groups(self) -> tuple[Group, ...]:
         """Every channel with every segment, channels first."""
         return tuple((c, s) for c in self.channels for s in self.segments)
+
+    @property
+    def referred(self) -> str | None:
+        """The channel of the leads that customers bring; None if they bring none."""
+        referral = self.versions[0].referral
+        return None if referral is None else referral.channel or self.channels[0]
 
     def first_stage(self, channel: str) -> str:
         """Where the leads of a channel enter the journey."""

@@ -12,10 +12,20 @@ from forecast.scenario.model import EVERYTHING, Product, Variable
 from forecast.scenario.nodes import Node, Table
 from forecast.scenario.paths import merge
 
-CHANGING = ("channels", "segments", "journey", "products", "market")
+CHANGING = (
+    "channels",
+    "segments",
+    "journey",
+    "products",
+    "market",
+    "qualification",
+    "capacity",
+    "referral",
+)
 SECTIONS = {key: FILE.keys[key] for key in CHANGING}
 SHARES = ("conversion", "share_of_rest")
 ATOMIC = frozenset({*SHARES, "lag", "mix", "size", "dirichlet"})
+ATOMIC_OF_PRODUCTS = ATOMIC | {"churn"}  # a stage may have that name
 NOTHING_SOLD = {EVERYTHING: Product(1.0, Variable(build("fixed", {"value": 0.0})))}
 
 
@@ -31,7 +41,8 @@ def merged(document: Table, key: str, overrides: list[Table], door: Door) -> Any
         known = {n: child for n, child in table.items() if _is_override(n, table, base, key, door)}
         if key == "journey":
             base = _without_other_share(base, known)
-        base = merge(base, Table(known, base.place, {**base.keys_at, **table.keys_at}), ATOMIC)
+        atomic = ATOMIC_OF_PRODUCTS if key == "products" else ATOMIC
+        base = merge(base, Table(known, base.place, {**base.keys_at, **table.keys_at}), atomic)
     return SECTIONS[key].form.read(base, door)
 
 

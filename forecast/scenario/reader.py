@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from forecast.scenario.model import EVERYTHING, Assumptions, Group, Scenario
 from forecast.scenario.nodes import MAX_NODES, Items, Node, Table
 from forecast.scenario.overrides import CHANGING, SECTIONS, merged
 from forecast.scenario.paths import dump, read_document
+from forecast.scenario.qualification import judge_journey, with_win_rates
 from forecast.scenario.source import MAX_BYTES, WHOLE
 
 SHORTER = "Take samples of the columns and of long lists."
@@ -69,7 +70,7 @@ def build_scenario(document: Table) -> Scenario:
         stages=_names(document, "journey") or BROKEN,
         segments=tuple(versions[0].shares),
         products=_names(document, "products") or (EVERYTHING,),
-        journey=values["journey"],
+        journey=judge_journey(values["journey"], versions[0].qualification),
         versions=tuple(versions),
         changes=changes.as_written(values),
         goals=timing.read_goals(document, values, calendar, door),
@@ -129,6 +130,7 @@ class _Reading:
 
     def __init__(self, values: Mapping[str, Any], document: Table, door: Door) -> None:
         self.door = door
+        self.values = values
         self.known: dict[tuple[str, int], Any] = {
             (key, id(document.get(key))): values[key] for key in CHANGING
         }
@@ -139,6 +141,8 @@ class _Reading:
         """Read what is assumed from one day on."""
         self.kept.append(document)
         channels = self._section(document, "channels")
+        of = self._section(document, "qualification")
+        of = self._once(("win rates", id(of)), with_win_rates, of, self.values["journey"])
         segments = self._section(document, "segments") or {EVERYTHING: Overridden(1.0, None, None)}
         if channels is BROKEN:
             channels = {}
@@ -148,10 +152,27 @@ class _Reading:
             since=since,
             channels={n: getattr(c, "thing", BROKEN) for n, c in channels.items()},
             shares={n: getattr(s, "thing", BROKEN) for n, s in segments.items()},
-            journeys=self._by_group(document, "journey", channels, segments),
+            journeys={
+                group: self._once((id(journey), id(of)), judge_journey, journey, of)
+                if of
+                else journey
+                for group, journey in self._by_group(
+                    document, "journey", channels, segments
+                ).items()
+            },
             products=self._by_group(document, "products", channels, segments),
             market=self._section(document, "market"),
+            closing=self.values["closing"],
+            qualification=of,
+            capacity=self._section(document, "capacity"),
+            referral=self._section(document, "referral"),
         )
+
+    def _once(self, at: tuple[object, ...], make: Callable[..., Any], *given: Any) -> Any:
+        """Make something of what was read, once."""
+        if at not in self.merged:
+            self.merged[at] = make(*given)
+        return self.merged[at]
 
     def _section(self, document: Table, key: str) -> Any:
         at = (key, id(document.get(key)))

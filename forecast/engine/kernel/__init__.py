@@ -23,7 +23,6 @@ import numba.core.config
 from numba import types
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
-Types = tuple[Any, ...]
 
 _PREFIX = "forecast-kernel-"
 _UNUSED_SECONDS = 30 * 24 * 3600
@@ -63,16 +62,26 @@ def jit(
     def compiled(function: _Function) -> _Function:
         with _kernel_cache():
             wrapped: Any = numba.njit(**options)(function)
-        resolve = wrapped.get_call_template
+        resolve, plain = wrapped.get_call_template, _without_constant
 
-        def without_literals(given: Types, named: Mapping[str, Any]) -> Any:
-            plain = {name: types.unliteral(of) for name, of in named.items()}
-            return resolve(tuple(types.unliteral(of) for of in given), plain)
+        def without_constants(given: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+            by_name = {name: plain(of) for name, of in named.items()}
+            return resolve(tuple(plain(of) for of in given), by_name)
 
-        wrapped.get_call_template = without_literals
+        wrapped.get_call_template = without_constants
+        if not entry:  # no wrapper for Python: a call from there would crash the process
+            wrapped._insert = lambda *_: None
+            wrapped._compile_for_args = _refuse
         return cast(_Function, wrapped)
 
     return compiled
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise TypeError("only kernel functions with entry=True can be called from Python")
+
+
+_without_constant: Any = types.unliteral
 
 
 @contextmanager

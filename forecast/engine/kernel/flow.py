@@ -14,8 +14,8 @@ from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.leads import expect_leads, share_of
 from forecast.engine.kernel.rows import pick, row_of
-from forecast.engine.kernel.samplers import Floats
-from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.kernel.samplers import Counts, Floats
+from forecast.engine.kernel.shapes import Plan, Steps, Tables
 
 
 class Means(NamedTuple):
@@ -27,6 +27,10 @@ class Means(NamedTuple):
     bookings: Floats  # (r, q, c, s, p)
     spend: Floats  # (r, q, c)
     open: Floats  # (r, q, c, j)
+    unworked: Floats  # (r, q, c, j)
+    pipeline_deals: Floats  # (r, q, c, s, p)
+    pipeline_bookings: Floats  # (r, q, c, s, p)
+    revenue: Floats  # (r, q, c, s, p)
 
 
 class Flow(NamedTuple):
@@ -71,58 +75,97 @@ class Rows(NamedTuple):
     group: int
 
 
+class Course(NamedTuple):
+    """What of plan and tables the flow of a group depends on; few arrays compile faster."""
+
+    lag_phase_of: Counts
+    spans: Steps
+    first_way: Counts
+    source: Counts
+    target: Counts
+    lag_of: Counts  # (lag phase, e) those of the group
+    lag_first: Counts
+    lag_step: Counts
+    lag_chance: Floats
+    lag_beyond: Floats
+
+
 @jit()
 def follow(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
     """Follow the arrivals of a group from period ``begin`` on; fills entered, and open if kept."""
-    periods, stages = len(plan.quarter_of), len(flow.waiting)
+    clear(flow)
+    follow_on(plan, tables, rows, entry, begin, flow)
+
+
+@jit(merge=True)
+def clear(flow: Flow) -> None:
+    """Take everything but the arrivals off its way."""
     flow.due[:] = 0.0
     flow.ending[:] = 0.0
     flow.inside[:] = 0.0
     flow.entered[:] = 0.0
     flow.waiting[:] = 0.0
+
+
+@jit()
+def follow_on(plan: Plan, tables: Tables, rows: Rows, entry: int, begin: int, flow: Flow) -> None:
+    """Follow the arrivals of a group, and what is under way."""
+    periods, stages = len(plan.quarter_of), len(flow.waiting)
+    course = Course(
+        plan.lag_phase_of,
+        plan.spans,
+        plan.first_way,
+        plan.source,
+        plan.target,
+        plan.lag_of[:, rows.group],
+        tables.lag_first,
+        tables.lag_step,
+        tables.lag_chance,
+        tables.lag_beyond,
+    )
     again = False
     for t in range(begin, periods):
         phase, span = plan.phase_of[t], plan.spans.of[t]
         if t == begin or phase != plan.phase_of[t - 1]:
             for e in range(len(plan.target)):
                 pick(tables.take[:, phase, rows.group, e], rows.first, rows.lanes, flow.take[e])
-            again = has_way_back(plan, tables, rows, phase)
-        arrive(plan, entry, t, rows.lanes, flow)
+            again = has_way_back(course, rows, plan.lag_phase_of[t])
+        arrive(course, entry, t, rows.lanes, flow)
         if again:
-            solve(plan, tables, rows, phase, flow)
+            solve(course, rows, plan.lag_phase_of[t], flow)
         for j in range(stages):
-            enter(plan, tables, rows, t, j, again, flow)
+            enter(course, rows, t, j, again, flow)
         if plan.spans.start[span + 1] == t + 1:
-            close(plan, span, rows.lanes, flow)
+            close(course, span, rows.lanes, flow)
 
 
 @jit(merge=True)
-def has_way_back(plan: Plan, tables: Tables, rows: Rows, phase: int) -> bool:
+def has_way_back(course: Course, rows: Rows, phase: int) -> bool:
     """Tell whether a way without lag may lead back to its own stage or one before it."""
-    for e in range(len(plan.target)):
-        lag = plan.lag_of[phase, rows.group, e]
-        first, each = tables.lag_first[lag], tables.lag_step[lag]
-        for i in range(rows.lanes if plan.target[e] <= plan.source[e] else 0):
-            if tables.lag_chance[first + each * (rows.first + i), 0] > 0.0:
+    for e in range(len(course.target)):
+        lag = course.lag_of[phase, e]
+        first, each = course.lag_first[lag], course.lag_step[lag]
+        for i in range(rows.lanes if course.target[e] <= course.source[e] else 0):
+            if course.lag_chance[first + each * (rows.first + i), 0] > 0.0:
                 return True
     return False
 
 
 @jit(merge=True)
-def arrive(plan: Plan, entry: int, t: int, lanes: int, flow: Flow) -> None:
+def arrive(course: Course, entry: int, t: int, lanes: int, flow: Flow) -> None:
     """Let what arrives in a period wait for its stages."""
     arrivals, waiting = flow.arrivals[t], flow.waiting[entry]
     for i in range(lanes):
         waiting[i] = arrivals[i]
-    for e in range(len(plan.target)):
-        if plan.target[e] < len(flow.waiting):
-            due, ahead = flow.due[e, t], flow.waiting[plan.target[e]]
+    for e in range(len(course.target)):
+        if course.target[e] < len(flow.waiting):
+            due, ahead = flow.due[e, t], flow.waiting[course.target[e]]
             for i in range(lanes):
                 ahead[i] += due[i]
-            take_out(plan.source[e], due, lanes, flow)
+            take_out(course.source[e], due, lanes, flow)
             due[:] = 0.0  # from here on what is sent in this very period
-        elif plan.spans.start[plan.spans.of[t]] == t:
-            take_out(plan.source[e], flow.ending[e, plan.spans.of[t]], lanes, flow)
+        elif course.spans.start[course.spans.of[t]] == t:
+            take_out(course.source[e], flow.ending[e, course.spans.of[t]], lanes, flow)
 
 
 @jit(merge=True)
@@ -135,7 +178,7 @@ def take_out(j: int, leaving: Floats, lanes: int, flow: Flow) -> None:
 
 
 @jit(merge=True)
-def solve(plan: Plan, tables: Tables, rows: Rows, phase: int, flow: Flow) -> None:
+def solve(course: Course, rows: Rows, phase: int, flow: Flow) -> None:
     """Turn what waits for the stages into all that enters them in this period, loops included.
 
     x = w + P' x, where P[j, k] is the chance to go from stage j to stage k in no time: Gaussian
@@ -149,13 +192,13 @@ def solve(plan: Plan, tables: Tables, rows: Rows, phase: int, flow: Flow) -> Non
             matrix[j, stages] = flow.waiting[j, i]
         for j in range(stages):
             left = 1.0
-            for e in range(plan.first_way[j], plan.first_way[j + 1]):
+            for e in range(course.first_way[j], course.first_way[j + 1]):
                 m = left * flow.take[e, i]
                 left -= m
-                if plan.target[e] < stages:
-                    lag = plan.lag_of[phase, rows.group, e]
-                    row = tables.lag_first[lag] + tables.lag_step[lag] * (rows.first + i)
-                    matrix[plan.target[e], j] -= m * tables.lag_chance[row, 0]
+                if course.target[e] < stages:
+                    lag = course.lag_of[phase, e]
+                    row = course.lag_first[lag] + course.lag_step[lag] * (rows.first + i)
+                    matrix[course.target[e], j] -= m * course.lag_chance[row, 0]
         for j in range(stages):
             for k in range(j + 1, stages):
                 factor = matrix[k, j] / matrix[j, j]
@@ -169,9 +212,9 @@ def solve(plan: Plan, tables: Tables, rows: Rows, phase: int, flow: Flow) -> Non
 
 
 @jit(merge=True)
-def enter(plan: Plan, tables: Tables, rows: Rows, t: int, j: int, again: bool, flow: Flow) -> None:
+def enter(course: Course, rows: Rows, t: int, j: int, again: bool, flow: Flow) -> None:
     """Let what waits for a stage enter it, and split it over its ways and lags."""
-    lanes, span = rows.lanes, plan.spans.of[t]
+    lanes, span = rows.lanes, course.spans.of[t]
     left, taken, waiting = flow.left[:lanes], flow.taken[:lanes], flow.waiting[j]
     entered, lost = flow.entered[span, j], flow.entered[span, len(flow.waiting) + 1]
     some = 0
@@ -184,7 +227,7 @@ def enter(plan: Plan, tables: Tables, rows: Rows, t: int, j: int, again: bool, f
         return
     for i in range(lanes):
         waiting[i] = 0.0
-    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+    for e in range(course.first_way[j], course.first_way[j + 1]):
         take = flow.take[e]
         some = 0
         for i in range(lanes):
@@ -193,47 +236,47 @@ def enter(plan: Plan, tables: Tables, rows: Rows, t: int, j: int, again: bool, f
         if some > 0:
             for i in range(lanes):
                 left[i] -= taken[i]
-            send(plan, tables, rows, t, e, again, flow)
+            send(course, rows, t, e, again, flow)
     for i in range(lanes):
         lost[i] += left[i]
 
 
 @jit(merge=True)
-def send(plan: Plan, tables: Tables, rows: Rows, t: int, e: int, again: bool, flow: Flow) -> None:
+def send(course: Course, rows: Rows, t: int, e: int, again: bool, flow: Flow) -> None:
     """Spread what takes way e over the periods, or, at the journey's end, over the spans.
 
     Where loops were solved, what arrives at once is counted already.
     """
-    lag = plan.lag_of[plan.phase_of[t], rows.group, e]
-    first = tables.lag_first[lag] + tables.lag_step[lag] * rows.first
-    is_certain = tables.lag_step[lag] == 0
+    lag = course.lag_of[course.lag_phase_of[t], e]
+    first = course.lag_first[lag] + course.lag_step[lag] * rows.first
+    is_certain = course.lag_step[lag] == 0
     taken = flow.taken[: rows.lanes]
-    cells = tables.lag_beyond.shape[1] - 1
-    if plan.target[e] >= len(flow.waiting):
-        for b in range(plan.spans.of[t], len(flow.entered)):
-            begin = min(max(plan.spans.start[b] - t, 0), cells)
-            end = min(plan.spans.start[b + 1] - t, cells)
-            more, less = tables.lag_beyond[first:, begin], tables.lag_beyond[first:, end]
+    cells = course.lag_beyond.shape[1] - 1
+    if course.target[e] >= len(flow.waiting):
+        for b in range(course.spans.of[t], len(flow.entered)):
+            begin = min(max(course.spans.start[b] - t, 0), cells)
+            end = min(course.spans.start[b + 1] - t, cells)
+            more, less = course.lag_beyond[first:, begin], course.lag_beyond[first:, end]
             if is_certain:
                 add_share(taken, more[0] - less[0], flow.ending[e, b])
             else:
                 ended = flow.ending[e, b]
                 for i in range(len(taken)):
                     ended[i] += (more[i] - less[i]) * taken[i]
-        end = min(plan.spans.start[plan.spans.of[t] + 1] - t, cells)
-        put_in(plan.source[e], tables.lag_beyond[first:, end], is_certain, taken, flow)
+        end = min(course.spans.start[course.spans.of[t] + 1] - t, cells)
+        put_in(course.source[e], course.lag_beyond[first:, end], is_certain, taken, flow)
         return
     coming = flow.due[e]
-    for k in range(min(tables.lag_chance.shape[1], len(plan.quarter_of) - t)):
-        chance, due = tables.lag_chance[first:, k], coming[t + k]
+    for k in range(min(course.lag_chance.shape[1], len(course.lag_phase_of) - t)):
+        chance, due = course.lag_chance[first:, k], coming[t + k]
         if is_certain:
             add_share(taken, chance[0], due)
         else:
             for i in range(len(taken)):
                 due[i] += chance[i] * taken[i]
-    put_in(plan.source[e], tables.lag_beyond[first:, 1], is_certain, taken, flow)
+    put_in(course.source[e], course.lag_beyond[first:, 1], is_certain, taken, flow)
     if not again:
-        at_once, waiting = coming[t], flow.waiting[plan.target[e]]
+        at_once, waiting = coming[t], flow.waiting[course.target[e]]
         for i in range(len(taken)):
             waiting[i] += at_once[i]
     coming[t] = 0.0
@@ -260,12 +303,12 @@ def add_share(taken: Floats, share: float, out: Floats) -> None:
 
 
 @jit(merge=True)
-def close(plan: Plan, span: int, lanes: int, flow: Flow) -> None:
+def close(course: Course, span: int, lanes: int, flow: Flow) -> None:
     """Count what ended in a span, and note what is inside the stages at its end."""
     stages = len(flow.inside)
-    for e in range(len(plan.target)):
-        if plan.target[e] >= stages:
-            ended, entered = flow.ending[e, span], flow.entered[span, plan.target[e]]
+    for e in range(len(course.target)):
+        if course.target[e] >= stages:
+            ended, entered = flow.ending[e, span], flow.entered[span, course.target[e]]
             for i in range(lanes):
                 entered[i] += ended[i]
     if len(flow.open) > 0:
@@ -294,7 +337,10 @@ def expect(plan: Plan, tables: Tables, size_mean: Floats, flow: Flow, means: Mea
 def expect_arrivals(
     plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int], means: Means
 ) -> int:
-    """Fill a group's arrivals and count them; gives the first period with any. at: (row, lanes, c, s)."""
+    """Fill a group's arrivals and count them; gives the first period with any.
+
+    at: (row, lanes, c, s).
+    """
     first, lanes, c, s = at
     begin = len(plan.quarter_of)
     for t in range(len(plan.quarter_of)):
@@ -322,6 +368,27 @@ def add_costs(
             means.spend[row, plan.quarter_of[t], c] += fixed + each * flow.left[i]
 
 
+@jit()
+def add_worked(
+    plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int], means: Means
+) -> None:
+    """Add the items of a group that are not followed up in a span, and what the others cost.
+
+    at: (row, lane, c, b).
+    """
+    row, i, c, b = at
+    q, phase = plan.quarter_of[plan.spans.start[b]], plan.phase_of[plan.spans.start[b]]
+    for j in range(len(flow.waiting)):
+        items = flow.entered[b, j, i]
+        if plan.desk.unworked[j] == 1:
+            aside = flow.ending[plan.first_way[j], b, i]
+            means.unworked[row, q, c, j] += aside
+            items -= aside
+        if tables.worked_cost.shape[3] > 0:
+            each = tables.worked_cost[row_of(len(tables.worked_cost), row), phase, c, j]
+            means.spend[row, q, c] += each * items
+
+
 @jit(merge=True)
 def add_group(
     plan: Plan,
@@ -346,11 +413,37 @@ def add_group(
             if is_last:
                 for j in range(stages):
                     means.open[row, q, c, j] += flow.open[b, j, i]
+            add_worked(plan, tables, flow, (row, i, c, b), means)
             left = flow.entered[b, stages, i]
             for v in range(len(plan.product_of)):
                 n = left * tables.mix[row_of(len(tables.mix), row), plan.phase_of[t], g, v]
                 left -= n
                 p = plan.product_of[v]
                 scale = tables.scale[row_of(len(tables.scale), row), g, v]
+                worth = n * scale * size_mean[g, v]
                 means.deals[row, q, c, s, p] += n
-                means.bookings[row, q, c, s, p] += n * scale * size_mean[g, v]
+                if plan.kind[g, v] < 0:
+                    means.bookings[row, q, c, s, p] += worth
+                    means.revenue[row, q, c, s, p] += worth
+                elif worth > 0.0:
+                    add_recurring(plan, tables, t, plan.kind[g, v], worth, row, means, (c, s, p))
+
+
+@jit()
+def add_recurring(
+    plan: Plan,
+    tables: Tables,
+    t: int,
+    kind: int,
+    worth: float,
+    row: int,
+    means: Means,
+    place: tuple[int, int, int],
+) -> None:
+    """Add what customers won in period t pay for the first time, and what they bring later."""
+    c, s, p = place
+    booked = tables.booked[row_of(len(tables.booked), row), kind]
+    means.bookings[row, plan.quarter_of[t], c, s, p] += worth * booked
+    kept = tables.kept[row_of(len(tables.kept), row), kind]
+    for n in range(len(plan.quarter_of) - t):
+        means.revenue[row, plan.quarter_of[t + n], c, s, p] += worth * kept[n]

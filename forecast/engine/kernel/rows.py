@@ -6,7 +6,7 @@ from forecast.engine.kernel import jit
 from forecast.engine.kernel.samplers import Floats
 
 
-@jit(merge=True)
+@jit(inline=True)
 def row_of(rows: int, row: int) -> int:
     """The row of a table for a run."""
     return row if rows > 1 else 0

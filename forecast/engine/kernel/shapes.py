@@ -1,6 +1,7 @@
 """The arrays a kernel works on. Axes: r run, t period, q quarter, c channel, s segment, g = (c, s)
 group, j stage (then won, lost), e way (a transition with one lag), v variant (a product with one
-size), f phase. A table whose values are the same in all runs has one row."""
+size), f phase, k stage that takes up only so many. A table whose values are the same in all runs
+has one row."""
 
 from typing import NamedTuple
 
@@ -19,6 +20,23 @@ class Steps(NamedTuple):
     of: Counts  # (t,)
 
 
+class Desk(NamedTuple):
+    """Which items are worked at the stages."""
+
+    place: Counts  # (j,) which of the limited stages it is, or -1
+    stages: Counts  # (k,) the limited stages
+    level: Counts  # (k, g) when a group is served: those of level 0 first
+    unworked: Counts  # (j,) 1 where the first way is that of items that are not followed up, else 0
+    kept: int  # 1 where it is counted what was worked
+
+
+class Referral(NamedTuple):
+    """Whose leads customers bring, and how customers differ in what they bring."""
+
+    channel: int  # -1: customers bring none
+    class_of: Counts  # (f, g, v) class of the customers won in a phase
+
+
 class Plan(NamedTuple):
     """What is the same in every run."""
 
@@ -26,14 +44,17 @@ class Plan(NamedTuple):
     phase_of: Counts  # (t,)
     periods: Steps  # every period a step of its own
     spans: Steps  # the periods of one quarter and phase together
-    twin: Counts  # (g,) the first group with the same journey
     entry: Counts  # (c,) stage where a channel's leads enter
     fixed: Counts  # (c, t) leads that come for certain, beside the random ones
     first_way: Counts  # (j + 1,) ways of stage j are first_way[j] .. first_way[j + 1] - 1
     source: Counts  # (e,)
     target: Counts  # (e,)
     product_of: Counts  # (v,)
-    lag_of: Counts  # (f, g, e) which lag
+    lag_phase_of: Counts  # (t,) a phase of its own for lags
+    lag_of: Counts  # (lag phase, g, e) which lag
+    desk: Desk
+    referral: Referral
+    kind: Counts  # (g, v) which kind of recurring product, -1 for what is paid once
 
 
 class Keys(NamedTuple):
@@ -48,6 +69,12 @@ class Keys(NamedTuple):
     size: Bits  # (g, v)
     outcome: Bits  # (g, v) deals drawn at once, without their journey
     ending: Bits  # (g,) the same of leads that come for certain
+    giving_up: Bits  # (g, k)
+    turn: Bits  # (k,)
+    referral: Bits  # (c,) leads that customers bring
+    deal: Bits  # (deal,) open ones, in the order of the file
+    stays: Bits  # (g, v) how long customers stay
+    stay_size: Bits  # (g, v) sizes of the deals of customers that stay equally long
 
 
 class Tables(NamedTuple):
@@ -62,6 +89,13 @@ class Tables(NamedTuple):
     scale: Floats  # (r, g, v) factor on sizes
     fixed_cost: Floats  # (r, c, t)
     lead_cost: Floats  # (r, c, t)
+    slots: Counts  # (r, k, t) items that can be taken up
+    give_up: Floats  # (r, f, k) of those that wait at a period's end
+    worked_cost: (
+        Floats  # (r, f, c, j) for an item that is taken up; (r, f, c, 0) where there is none
+    )
+    kept: Floats  # (r, kind, n) of a size, revenue to expect in the n-th period after the win
+    booked: Floats  # (r, kind) of a size, what is booked
     lag_first: Counts  # (lag,) its first row among the lag rows
     lag_step: Counts  # (lag,) rows to the next run: 1 where the lag is uncertain, else 0
     lag_cells: Counts  # (row,) cells in use
@@ -70,6 +104,9 @@ class Tables(NamedTuple):
     lag_last: Counts  # (row,) the last cell that counts in the choice of a method
     lag_cumulative: Bits  # (row, cell) 2**64 times the chance of so many periods or fewer
     lag_guide: Guides  # (row, GUIDE_CELLS) where to look in it
+    brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
+    existing: Floats  # (r, t) leads that the customers at as_of bring
+    lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
 
 
 class Futures(NamedTuple):

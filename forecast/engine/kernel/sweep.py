@@ -3,55 +3,16 @@
 Runs are simulated in blocks of up to ``LANES`` in lockstep; lane i of a block is its i-th run.
 """
 
-from typing import NamedTuple
-
-import numpy as np
-
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
 from forecast.engine.kernel.leads import disperse, random_leads
+from forecast.engine.kernel.queue import Visit, close_desks, open_desks, set_aside, take_turns
+from forecast.engine.kernel.referral import add_customers, to_bring
 from forecast.engine.kernel.rows import pick, row_of
-from forecast.engine.kernel.samplers import Counts, Floats
+from forecast.engine.kernel.samplers import Counts
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
-from forecast.engine.kernel.spread import Spread, To, new_spread, spread
-
-VISIT_SHIFT = 12  # a step is period | visit << 12: at most 4,095 periods
-
-
-class Tally(NamedTuple):
-    """What a block of runs adds up in a quarter."""
-
-    leads: Counts  # (g, lane)
-    entered: Counts  # (g, j + 2, lane)
-    spend: Floats  # (c, lane)
-
-
-class State(NamedTuple):
-    """What a block of runs carries from period to period, and working space."""
-
-    due: Counts  # (g, e, t, lane) items that arrive at a stage by a way in a period
-    ending: Counts  # (g, e, span, lane) items that are won or lost by a way in a span
-    waiting: Counts  # (j, lane) items that are to enter a stage
-    open: Counts  # (j, lane) items inside each stage
-    mean: Floats  # (lane,)
-    chance: Floats  # (lane,)
-    coming: Counts  # (lane,) leads of a channel that have no segment yet
-    left: Counts  # (lane,) items that have no way yet, or deals that have no product
-    taken: Counts  # (lane,)
-    spread: Spread
-    tally: Tally
-
-
-class At(NamedTuple):
-    """Where the sweep stands: the block's first row and run, and what it is at."""
-
-    row: int
-    run: int
-    lanes: int
-    period: int
-    channel: int
-    segment: int
-    group: int
+from forecast.engine.kernel.spread import To, spread
+from forecast.engine.kernel.state import VISIT_SHIFT, At, State
 
 
 @jit(entry=True)
@@ -74,32 +35,6 @@ def sweep(
         block(plan, keys, tables, state, futures, cells, begin)
 
 
-def new_state(plan: Plan, keys: Keys) -> State:
-    """Allocate a state."""
-    periods = len(plan.quarter_of)
-    groups, ways = keys.conversion.shape
-    stages = len(plan.first_way) - 1
-    tally = Tally(
-        np.zeros((groups, LANES), np.int64),
-        np.zeros((groups, stages + 2, LANES), np.int64),
-        np.zeros((len(plan.entry), LANES)),
-    )
-    coming, left, taken = np.zeros((3, LANES), np.int64)
-    return State(
-        np.zeros((groups, ways, periods, LANES), np.int64),
-        np.zeros((groups, ways, len(plan.spans.start) - 1, LANES), np.int64),
-        np.zeros((stages, LANES), np.int64),
-        np.zeros((stages, LANES), np.int64),
-        np.empty(LANES),
-        np.empty(LANES),
-        coming,
-        left,
-        taken,
-        new_spread(),
-        tally,
-    )
-
-
 @jit(merge=True)
 def block(
     plan: Plan,
@@ -114,16 +49,31 @@ def block(
     row, run, lanes = begin.row, begin.run, begin.lanes
     channels, segments = keys.segment.shape
     periods = len(plan.quarter_of)
+    limited = len(plan.desk.stages)
+    # Groups that share a queue move side by side; otherwise one after the other, which is as fast
+    # as it gets, since what each of them needs stays near.
+    together = channels * segments if limited > 0 else 1
     state.due[:] = 0
     state.ending[:] = 0
     state.open[:] = 0
+    state.queue.held[:] = 0
+    state.queue.oldest[:] = 0
+    state.customers[:] = 0.0
     for t in range(periods):
-        for c in range(channels):
-            arrive(plan, keys, tables, state, At(row, run, lanes, t, c, 0, 0))
-            for s in range(segments):
-                at = At(row, run, lanes, t, c, s, c * segments + s)
-                if turn_up(plan, keys, tables, state, at) > 0:
-                    step_group(plan, keys, tables, state, at)
+        if limited > 0:
+            open_desks(tables, state, At(row, run, lanes, t, 0, 0, 0))
+        for first in range(0, channels * segments, together):
+            moving = 0
+            for g in range(first, first + together):
+                at = At(row, run, lanes, t, g // segments, g % segments, g)
+                if at.segment == 0:
+                    arrive(plan, keys, tables, state, at)
+                moving += turn_up(plan, keys, tables, state, at)
+            if moving > 0 or limited > 0:
+                at = At(row, run, lanes, t, 0, 0, first)
+                step_groups(plan, keys, tables, state, at, first + together)
+        if limited > 0:
+            close_desks(plan, keys, tables, state, At(row, run, lanes, t, 0, 0, 0))
         if plan.spans.start[plan.spans.of[t] + 1] == t + 1:
             for g in range(channels * segments):
                 at = At(row, run, lanes, t, 0, 0, g)
@@ -131,6 +81,8 @@ def block(
             quarter = plan.quarter_of[t]
             if t == periods - 1 or plan.quarter_of[t + 1] != quarter:
                 write(state, futures, quarter, begin)
+                if plan.desk.kept == 1:
+                    write_desks(plan, state, futures, t, begin)
 
 
 @jit(merge=True)
@@ -154,16 +106,48 @@ def write(state: State, futures: Futures, quarter: int, begin: At) -> None:
     tally.spend[:] = 0.0
 
 
+@jit()
+def write_desks(plan: Plan, state: State, futures: Futures, t: int, begin: At) -> None:
+    """Write what was worked and what waits into the rows, and begin the next quarter."""
+    tally, queue, quarter = state.tally, state.queue, plan.quarter_of[t]
+    for i in range(begin.lanes):
+        row = begin.row + i
+        for j in range(len(tally.worked)):
+            futures.worked[row, quarter, j] = tally.worked[j, i]
+            futures.waited[row, quarter, j] = tally.waited[j, i]
+            futures.given_up[row, quarter, j] = tally.given_up[j, i]
+            futures.unworked[row, quarter, j] = tally.unworked[j, i]
+    for k in range(len(plan.desk.stages)):
+        j = plan.desk.stages[k]
+        for a in range(queue.oldest[k], t + 1):
+            for g in range(queue.held.shape[2]):
+                for i in range(begin.lanes):
+                    futures.backlog[begin.row + i, quarter, j] += queue.held[k, a, g, i]
+    tally.worked[:] = 0
+    tally.waited[:] = 0
+    tally.given_up[:] = 0
+    tally.unworked[:] = 0
+
+
 @jit(merge=True)
 def arrive(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None:
     """Draw a channel's leads of a period, exact ones and random ones, and what they cost."""
     c, t = at.channel, at.period
     place = at.row, at.lanes, c, t
     mean = state.mean[: at.lanes]
-    random_leads(tables, place, state.chance, mean)
-    disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
-    coming = state.coming[: at.lanes]
-    poissons(mean, (keys.arrivals[c], at.run, t, 0), state.spread.work, coming)
+    coming, leads = state.coming[: at.lanes], state.taken[: at.lanes]
+    coming[:] = 0
+    for brought in range(2 if c == plan.referral.channel else 1):
+        key = keys.arrivals[c]
+        if brought == 1:
+            key = keys.referral[c]
+            to_bring(tables, (at.row, t), state.customers, mean)
+        else:
+            random_leads(tables, place, state.chance, mean)
+            disperse(tables, place, keys.dispersion[c], at.run, state.chance, mean)
+        poissons(mean, (key, at.run, t, 0), state.spread.work, leads)
+        for i in range(at.lanes):
+            coming[i] += leads[i]
     for i in range(at.lanes):
         row = at.row + i
         coming[i] += plan.fixed[c, t]
@@ -181,18 +165,18 @@ def turn_up(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> int
     pick(tables.share[:, plan.phase_of[t], at.segment], at.row, lanes, state.chance)
     address = keys.segment[at.channel, at.segment], at.run, t, 0
     binomials(coming, state.chance[:lanes], address, state.spread.work, new)
-    state.waiting[:] = 0
+    state.waiting[g] = 0
     moving = 0
     for i in range(lanes):
         coming[i] -= new[i]
         state.tally.leads[g, i] += new[i]
-        state.waiting[entry, i] = new[i]
+        state.waiting[g, entry, i] = new[i]
         moving += new[i]
     for e in range(len(plan.target)):
         source, target = plan.source[e], plan.target[e]
         if target >= len(state.open):
             continue
-        due, waiting, inside = state.due[g, e, t], state.waiting[target], state.open[source]
+        due, waiting, inside = state.due[g, e, t], state.waiting[g, target], state.open[source]
         for i in range(lanes):
             waiting[i] += due[i]
             inside[i] -= due[i]
@@ -201,16 +185,24 @@ def turn_up(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> int
 
 
 @jit(merge=True)
-def step_group(plan: Plan, keys: Keys, tables: Tables, state: State, at: At) -> None:
-    """Move one group through one period: items enter their stages until nothing moves."""
+def step_groups(plan: Plan, keys: Keys, tables: Tables, state: State, begin: At, end: int) -> None:
+    """Move the groups from that of ``begin`` up to ``end`` through one period, side by side.
+
+    Items enter their stages until nothing moves; a pass over the stages is a visit.
+    """
     visit = 0
     moved = True
     while moved:
         moved = False
         for j in range(len(state.open)):
-            if total(state.waiting[j, : at.lanes]) > 0:
-                enter(plan, keys, tables, state, at, j, visit)
-                moved = True
+            if plan.desk.place[j] >= 0:
+                here = Visit(plan.desk.place[j], j, visit)
+                moved |= take_turns(plan, keys, tables, state, begin, here)
+            for g in range(begin.group, end):
+                if total(state.waiting[g, j, : begin.lanes]) > 0:
+                    at = At(begin.row, begin.run, begin.lanes, begin.period, 0, 0, g)
+                    enter(plan, keys, tables, state, at, j, visit)
+                    moved = True
         visit += 1
 
 
@@ -237,11 +229,15 @@ def enter(
     g, t, lanes = at.group, at.period, at.lanes
     phase = plan.phase_of[t]
     left = state.left[:lanes]
+    arrived = 1 if plan.desk.place[j] < 0 else 0  # else they are counted when they join the queue
     for i in range(lanes):
-        left[i] = state.waiting[j, i]
-        state.waiting[j, i] = 0
-        state.tally.entered[g, j, i] += left[i]
-    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        left[i] = state.waiting[g, j, i]
+        state.waiting[g, j, i] = 0
+        state.tally.entered[g, j, i] += arrived * left[i]
+    if arrived == 1 and plan.desk.unworked[j] == 1:
+        set_aside(plan, keys, tables, state, at, Visit(-1, j, visit), left)
+    work(plan, tables, state, at, j, left)
+    for e in range(plan.first_way[j] + plan.desk.unworked[j], plan.first_way[j + 1]):
         pick(tables.take[:, phase, g, e], at.row, lanes, state.chance)
         step = t | visit << VISIT_SHIFT
         address = keys.conversion[g, e], at.run, step, 0
@@ -257,6 +253,21 @@ def enter(
 
 
 @jit(merge=True)
+def work(plan: Plan, tables: Tables, state: State, at: At, j: int, items: Counts) -> None:
+    """Count the items of a group that are worked at stage j, and what that costs."""
+    if plan.desk.kept == 1:
+        worked = state.tally.worked[j]
+        for i in range(at.lanes):
+            worked[i] += items[i]
+    if tables.worked_cost.shape[3] > 0:
+        c = at.group // tables.share.shape[2]
+        pick(tables.worked_cost[:, plan.phase_of[at.period], c, j], at.row, at.lanes, state.chance)
+        spend = state.tally.spend[c]
+        for i in range(at.lanes):
+            spend[i] += state.chance[i] * items[i]
+
+
+@jit(merge=True)
 def send(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, step: int) -> None:
     """Put the items in state.spread.left on way e, each with its lag.
 
@@ -264,7 +275,7 @@ def send(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, s
     that needs their period.
     """
     g, t, lanes = at.group, at.period, at.lanes
-    lag = plan.lag_of[plan.phase_of[t], g, e]
+    lag = plan.lag_of[plan.lag_phase_of[t], g, e]
     address = keys.lag[g, e], at.run, step
     if plan.target[e] >= len(state.open):
         to = To(plan.spans.start, plan.spans.of, t)
@@ -275,7 +286,7 @@ def send(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, e: int, s
     coming[0] = 0
     to = To(plan.periods.start, plan.periods.of, t)
     spread(tables, lag, at.row, address, state.spread, to, coming)
-    waiting, inside = state.waiting[plan.target[e]], state.open[plan.source[e]]
+    waiting, inside = state.waiting[g, plan.target[e]], state.open[plan.source[e]]
     for i in range(lanes):
         waiting[i] += coming[0, i]
         inside[i] -= coming[0, i]
@@ -307,3 +318,4 @@ def finish(plan: Plan, keys: Keys, tables: Tables, state: State, at: At, cells: 
         for i in range(lanes):
             left[i] -= taken[i]
             sold[i] = taken[i]
+        add_customers(plan, (t, g, v), taken, state.customers)

@@ -1,0 +1,363 @@
+"""Open deals, one by one: whether and when each goes on from its stage, and to what end.
+
+The first move of a deal is drawn for a block of runs at once: of the 64 bits that its stream has
+for a run, the share below which they lie chooses the way, and where they lie within it the time.
+What moves on to another stage goes on by itself, like any item.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from forecast.engine.kernel import jit
+from forecast.engine.kernel.ages import (
+    CLOSE,
+    LOOKUPS,
+    MODEL,
+    ON_EDGE_DAYS,
+    SHARE,
+    Movers,
+    OpenTables,
+    Ways,
+    beyond,
+    fill_lookup,
+    is_sure,
+    new_ways,
+    period_of,
+    prepare,
+    search,
+    weigh,
+)
+from forecast.engine.kernel.bits import Word, bit_pair, fill_bits, to_unit
+from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.rows import pick, row_of
+from forecast.engine.kernel.samplers import Bits, Counts, Floats
+from forecast.engine.kernel.shapes import Guides, Plan, Tables
+
+MOST_UNIT = 1.0 - 2.0**-53
+RUNS_AT_ONCE = 1_024  # for which a class is prepared once
+GUIDE_SHIFT = np.uint64(54)
+
+
+class Closes(NamedTuple):
+    """When deals close of which a day is expected."""
+
+    period: Counts  # (time,) the period, if it is not spread
+    law: Counts  # (time,) of the time over its mean, or -1
+    days: Floats  # (time,) its mean
+
+
+class Batches(NamedTuple):
+    """Deals side by side of which the same is known, and which are of one class."""
+
+    kind: Counts  # (batch,) MODEL, SHARE (its own chance), CLOSE (its own time) or BOTH
+    mover: Counts  # (batch,) class, or -1
+    close: Counts  # (batch,) time, or -1
+    group: Counts  # (batch,)
+    stage: Counts  # (batch,)
+    first: Counts  # (batch + 1,) first deal
+
+
+class Deals(NamedTuple):
+    """The deals, in the order of the batches."""
+
+    amount: Floats  # (deal,)
+    product: Counts  # (deal,)
+    chance: Floats  # (deal,) to be won, where it has one of its own
+
+
+class Open(NamedTuple):
+    """All open deals."""
+
+    movers: Movers
+    closes: Closes
+    batches: Batches
+    deals: Deals
+
+
+class Results(NamedTuple):
+    """What comes out, one row a run; what is not wanted has no rows."""
+
+    deals: Counts  # (r, q, c, s, p)
+    bookings: Floats  # (r, q, c, s, p)
+    entered: Counts  # (r, q, c, s, j + 2)
+    change: Counts  # (r, q, j) of the items inside
+
+
+class Space(NamedTuple):
+    """Working space."""
+
+    ways: Ways
+    bits: Bits  # (lane,)
+    unit: Floats  # (lane,)
+    chance: Floats  # (lane,)
+    way: Counts  # (lane,)
+    going: Counts  # (lane,) lanes whose deal is not lost at once
+    lost: Counts  # (lane,) deals of a batch that are
+    done: Floats  # (t,)
+    lookup: Guides  # (LOOKUPS,)
+
+
+class Where(NamedTuple):
+    """A block of runs, and what is at hand."""
+
+    row: int
+    run: int
+    lanes: int
+    batch: int
+    deal: int
+
+
+def new_space(plan: Plan) -> Space:
+    """Allocate working space."""
+    way, going, lost = np.zeros((3, LANES), np.int64)
+    return Space(
+        new_ways(plan),
+        np.zeros(LANES, np.uint64),
+        np.zeros(LANES),
+        np.zeros(LANES),
+        way,
+        going,
+        lost,
+        np.zeros(len(plan.quarter_of)),
+        np.zeros(LOOKUPS, np.int16),
+    )
+
+
+@jit(entry=True)
+def run_deals(
+    plan: Plan,
+    tables: Tables,
+    given: OpenTables,
+    opened: tuple[Open, Bits],
+    first_run: int,
+    work: tuple[Space, Results],
+) -> None:
+    """Add what becomes of open deals in the runs first_run, first_run + 1, ... to zeroed rows.
+
+    ``opened``: the deals, and their keys (deal,).
+    """
+    _, out = work
+    rows = len(out.deals)
+    for begin in range(0, rows, RUNS_AT_ONCE):
+        end = min(begin + RUNS_AT_ONCE, rows)
+        for b in range(len(opened[0].batches.kind)):
+            run_batch(plan, tables, given, opened, (b, begin, end, first_run), work)
+
+
+@jit(merge=True)
+def run_batch(
+    plan: Plan,
+    tables: Tables,
+    given: OpenTables,
+    opened: tuple[Open, Bits],
+    at: tuple[int, int, int, int],
+    work: tuple[Space, Results],
+) -> None:
+    """Draw the deals of a batch in some runs; at: (batch, first row, end, first run)."""
+    b, begin, end, first_run = at
+    op, keys = opened
+    space, out = work
+    kind, k = op.batches.kind[b], op.batches.mover[b]
+    moves = kind in (MODEL, SHARE)
+    if moves:
+        prepare(plan, op.movers, k, space.ways)
+    else:
+        fill_done(op, op.batches.close[b], space)
+    for row in range(begin, end, LANES):
+        lanes = min(LANES, end - row)
+        if k >= 0:
+            weigh(plan, tables, given, op.movers, (k, kind, row, lanes), space.ways)
+        if kind == CLOSE:
+            hope_of(plan, given, op, (k, row, lanes), space)
+        space.lost[:] = 0
+        for d in range(op.batches.first[b], op.batches.first[b + 1]):
+            where = Where(row, first_run + row, lanes, b, d)
+            fill_bits(keys[d], 0, 0, where.run, lanes, space.bits)
+            for i in range(lanes):
+                space.unit[i] = to_unit(space.bits[i])
+            if moves:
+                move_on(plan, tables, given, op, where, keys[d], work)
+            else:
+                close(plan, op, where, work)
+        if moves:
+            add_lost(plan, op, Where(row, 0, lanes, b, 0), space.lost, out)
+
+
+@jit()
+def fill_done(op: Open, c: int, space: Space) -> None:
+    """Fill by when deals close that have an expected day."""
+    law, movers = op.closes.law[c], op.movers
+    for t in range(len(space.done)):
+        if law < 0:
+            space.done[t] = 1.0 if t >= op.closes.period[c] else 0.0
+        else:
+            ahead = (t + 1.0 - movers.offset) * movers.period_days - ON_EDGE_DAYS
+            space.done[t] = 1.0 - beyond(movers.laws, law, ahead / op.closes.days[c])
+    fill_lookup(space.done, space.lookup)
+
+
+@jit()
+def hope_of(
+    plan: Plan, given: OpenTables, op: Open, at: tuple[int, int, int], space: Space
+) -> None:
+    """space.chance = the model's chance that a deal is won in the end; at: (class, row, lanes)."""
+    k, row, lanes = at
+    movers, ways = op.movers, space.ways
+    g, j = movers.group[k], movers.stage[k]
+    space.chance[:] = 0.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        n = e - plan.first_way[j]
+        pick(given.hope[:, plan.phase_of[0], g, plan.target[e]], row, lanes, ways.space)
+        for i in range(lanes):
+            share = ways.weight[n, i] - (ways.weight[n - 1, i] if n > 0 else 0.0)
+            space.chance[i] += share * ways.space[i]
+
+
+@jit()
+def add_lost(plan: Plan, op: Open, at: Where, lost: Counts, out: Results) -> None:
+    """Count the deals of a batch that are lost at once."""
+    if len(out.entered) > 0:
+        segments = out.entered.shape[3]
+        g, j = op.batches.group[at.batch], op.batches.stage[at.batch]
+        q, end = plan.quarter_of[0], out.entered.shape[4] - 1
+        for i in range(at.lanes):
+            out.entered[at.row + i, q, g // segments, g % segments, end] += lost[i]
+            out.change[at.row + i, q, j] -= lost[i]
+
+
+@jit()
+def close(plan: Plan, op: Open, at: Where, work: tuple[Space, Results]) -> None:
+    """Close a deal when it is expected to, won or lost."""
+    space, out = work
+    b = at.batch
+    segments, stages = out.deals.shape[3], len(plan.first_way) - 1
+    c, s = op.batches.group[b] // segments, op.batches.group[b] % segments
+    p, amount = op.deals.product[at.deal], op.deals.amount[at.deal]
+    if op.batches.kind[b] != CLOSE:
+        space.chance[:] = op.deals.chance[at.deal]
+    for i in range(at.lanes):
+        u, chance = space.unit[i], space.chance[i]
+        won = u < chance
+        share = u / chance if won else (u - chance) / (1.0 - chance)
+        t = period_of(space.done, space.lookup, min(share, MOST_UNIT))
+        if t < len(space.done):
+            row, q = at.row + i, plan.quarter_of[np.uint64(t)]
+            if won:
+                out.deals[row, q, c, s, p] += 1
+                out.bookings[row, q, c, s, p] += amount
+            if len(out.entered) > 0:
+                out.entered[row, q, c, s, stages if won else stages + 1] += 1
+                out.change[row, q, op.batches.stage[b]] -= 1
+
+
+@jit()
+def choose(plan: Plan, op: Open, at: Where, space: Space) -> int:
+    """Choose the way of a deal in every lane; how many are not lost at once, which are listed.
+
+    space.unit becomes where the deal lies within its way's share.
+    """
+    k = op.batches.mover[at.batch]
+    j = op.movers.stage[k]
+    n = plan.first_way[j + 1] - plan.first_way[j]
+    unit, way = space.unit, space.way
+    if op.batches.kind[at.batch] == SHARE:
+        chance = max(op.deals.chance[at.deal], 1e-300)
+        for i in range(at.lanes):
+            unit[i] = unit[i] / chance
+    for i in range(at.lanes):
+        way[i] = 0
+    for m in range(n):
+        weight = space.ways.weight[m]
+        for i in range(at.lanes):
+            way[i] += 1 if unit[i] >= weight[i] else 0
+    going = 0
+    for i in range(at.lanes):
+        space.going[np.uint64(going)] = i
+        going += 1 if way[i] < n else 0
+        space.lost[i] += 1 if way[i] >= n else 0
+    return going
+
+
+@jit()
+def move_on(
+    plan: Plan,
+    tables: Tables,
+    given: OpenTables,
+    op: Open,
+    at: Where,
+    key: Word,
+    work: tuple[Space, Results],
+) -> None:
+    """Let a deal leave its stage: won, lost, or into another stage where it goes on."""
+    space, out = work
+    movers, ways, k = op.movers, space.ways, op.batches.mover[at.batch]
+    g, j = movers.group[k], movers.stage[k]
+    segments, stages, first = out.deals.shape[3], len(plan.first_way) - 1, plan.first_way[j]
+    c, s, p = g // segments, g % segments, op.deals.product[at.deal]
+    counts = len(out.entered) > 0
+    take = given.take if op.batches.kind[at.batch] == SHARE else tables.take
+    for m in range(choose(plan, op, at, space)):
+        i = space.going[m]
+        n, row = space.way[i], at.row + i
+        before = ways.weight[n - 1, i] if n > 0 else 0.0
+        share = min((space.unit[i] - before) / (ways.weight[n, i] - before), MOST_UNIT)
+        if is_sure(movers, k, first + n):
+            t = period_of(ways.done[n], ways.lookup[n], share)
+        else:
+            law = movers.law_of[g, first + n]
+            factor = given.factor[row_of(len(given.factor), row), law]
+            t = search(movers, (k, first + n), factor, ways.begin[n, i], share)
+        target = plan.target[first + n]
+        if counts and t < len(plan.quarter_of):
+            out.change[row, plan.quarter_of[t], j] -= 1
+        hop = 1
+        while t < len(plan.quarter_of):
+            q = plan.quarter_of[np.uint64(t)]
+            if counts:
+                out.entered[row, q, c, s, target] += 1
+            if target >= stages:
+                if target == stages:
+                    out.deals[row, q, c, s, p] += 1
+                    out.bookings[row, q, c, s, p] += op.deals.amount[at.deal]
+                break
+            e, later = step_on(plan, tables, take, (row, g, target, t), (key, at.run + i, hop))
+            if counts:
+                out.change[row, q, target] += 1
+                if later < len(plan.quarter_of):
+                    out.change[row, plan.quarter_of[later], target] -= 1
+            target, t = stages + 1 if e < 0 else plan.target[e], later
+            hop += 1
+
+
+@jit()
+def step_on(
+    plan: Plan,
+    tables: Tables,
+    take: Floats,
+    at: tuple[int, int, int, int],
+    address: tuple[Word, int, int],
+) -> tuple[int, int]:
+    """The way that an item takes out of a stage, or -1 if it is lost at once; and the period.
+
+    at: (row, group, stage, period).
+    """
+    row, g, j, t = at
+    key, run, hop = address
+    phase = plan.phase_of[t]
+    first, second = bit_pair(key, run, hop, 0)
+    unit, left = to_unit(first), 1.0
+    for e in range(plan.first_way[j], plan.first_way[j + 1]):
+        share = left * take[row_of(len(take), row), phase, g, e]
+        left -= share
+        if unit < share or (left <= 0.0 and share > 0.0):
+            lag = plan.lag_of[plan.lag_phase_of[t], g, e]
+            of = tables.lag_first[lag] + tables.lag_step[lag] * row
+            cell = int(tables.lag_guide[of, second >> GUIDE_SHIFT])
+            if cell < 0:
+                cell = -1 - cell
+                while cell < tables.lag_cells[of] - 1 and second >= tables.lag_cumulative[of, cell]:
+                    cell += 1
+            return e, t + cell
+        unit -= share
+    return -1, t

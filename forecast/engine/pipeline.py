@@ -1,0 +1,214 @@
+"""The open pipeline, laid out for the kernel: simulated, expected, and told about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.engine.assumptions import Floats
+from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL, SHARE, Movers, OpenTables
+from forecast.engine.kernel.dealmeans import Lines, expect_deals
+from forecast.engine.kernel.deals import (
+    Batches,
+    Closes,
+    Deals,
+    Open,
+    Results,
+    new_space,
+    run_deals,
+)
+from forecast.engine.kernel.flow import Means, new_flow
+from forecast.engine.kernel.hope import fill_hope
+from forecast.engine.kernel.shapes import Futures, Plan, Tables
+from forecast.engine.laws import make_laws
+from forecast.engine.layout import Layout
+from forecast.engine.tables import TableMaker
+from forecast.scenario.families import Fixed, build
+from forecast.scenario.model import Variable
+from forecast.scenario.pipeline_model import OpenDeals
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class OpenPlan:
+    """The open deals of a scenario, sorted into batches of which the same is known."""
+
+    op: Open
+    lines: Lines
+    order: Counts  # (deal,) its place in the file
+    hoped: Counts  # (g,) 1 where it is asked how likely items of a group are won
+    shares: bool  # whether deals have a chance of their own and the model's time
+
+
+def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
+    """Lay out the open deals; None where there are none."""
+    pipeline = layout.scenario.pipeline
+    if pipeline is None:
+        return None
+    deals = pipeline.deals
+    scenario = layout.scenario
+    group = deals.channel * len(scenario.segments) + deals.segment
+    own, timed = ~np.isnan(deals.probability), deals.close_period >= 0
+    kind = np.where(own, np.where(timed, BOTH, SHARE), np.where(timed, CLOSE, MODEL))
+    mover, classes = _classes(deals, group, kind)
+    close, times = _times(deals, timed)
+    order = np.lexsort([close, mover, deals.stage, group, kind]).astype(np.int64)
+    columns = np.stack([kind, mover, close, group, deals.stage], axis=1)[order].astype(np.int64)
+    fresh = np.flatnonzero(np.any(np.diff(columns, axis=0) != 0, axis=1)) + 1
+    first = np.concatenate([[0], fresh, [len(order)]]) if len(order) else np.zeros(1)
+    heads = columns[first[:-1].astype(np.int64)].T.copy()
+    batches = Batches(heads[0], heads[1], heads[2], heads[3], heads[4], first.astype(np.int64))
+    spreads, closes = _closes(times, len(maker.lags))
+    op = Open(
+        _movers(layout, maker, classes, spreads),
+        closes,
+        batches,
+        Deals(
+            deals.amount[order].astype(np.float64),
+            deals.product[order].astype(np.int64),
+            np.nan_to_num(deals.probability[order]),
+        ),
+    )
+    hoped = np.zeros(len(scenario.groups), dtype=np.int64)
+    hoped[group[(kind == SHARE) | (kind == CLOSE)]] = 1
+    return OpenPlan(op, _lines(op), order, hoped, bool(np.any(kind == SHARE)))
+
+
+def _classes(deals: OpenDeals, group: Counts, kind: Counts) -> tuple[Counts, Floats]:
+    """Number the distinct (group, stage, age): each deal's number (or -1), and these."""
+    age = np.where(np.isnan(deals.age_days), -1.0, deals.age_days)
+    rows = np.stack([group, deals.stage, age, deals.age_periods], axis=1).astype(np.float64)
+    asked = kind != BOTH
+    known, of = np.unique(rows[asked], axis=0, return_inverse=True)
+    out = np.full(len(rows), -1, dtype=np.int64)
+    out[asked] = of.ravel()
+    return out, known
+
+
+def _times(deals: OpenDeals, timed: NDArray[np.bool_]) -> tuple[Counts, Floats]:
+    """Number the distinct expected closes: each deal's number (or -1), and these."""
+    spread = deals.close_cv > 0.0
+    days = np.where(spread, deals.close_days, 0.0)
+    period = np.where(spread, -1, deals.close_period)
+    rows = np.stack([period, days, np.where(spread, deals.close_cv, 0.0)], axis=1)
+    known, of = np.unique(rows[timed].astype(np.float64), axis=0, return_inverse=True)
+    out = np.full(len(rows), -1, dtype=np.int64)
+    out[timed] = of.ravel()
+    return out, known
+
+
+def _closes(times: Floats, lags: int) -> tuple[list[Any], Closes]:
+    """The laws of the times that are spread, which stand behind those of the lags."""
+    cvs = np.unique(times[times[:, 2] > 0.0, 2])
+    law = np.where(times[:, 2] > 0.0, lags + np.searchsorted(cvs, times[:, 2]), -1)
+    spreads = [build("lognormal", {"mean": 1.0, "cv": float(cv)}) for cv in cvs]
+    return spreads, Closes(
+        times[:, 0].astype(np.int64), law.astype(np.int64), np.ascontiguousarray(times[:, 1])
+    )
+
+
+def _movers(layout: Layout, maker: TableMaker, classes: Floats, spreads: list[Any]) -> Movers:
+    calendar = layout.scenario.calendar
+    law_of = maker.lag_of[maker.clock.of[0]]
+    used = set(law_of.ravel().tolist()) if len(classes) else set()
+    lags = [lag if i in used else None for i, (lag, *_) in enumerate(maker.lags)]
+    lost = len(layout.targets) - 1
+    at_once = [
+        [_at_once(maker.lags[law_of[g, e]][0], way.target == lost) for e, way in
+         enumerate(layout.ways)]
+        for g in range(len(layout.scenario.groups))
+    ]  # fmt: skip
+    return Movers(
+        make_laws([*lags, *spreads]),
+        np.ascontiguousarray(law_of),
+        np.array(at_once, dtype=np.int64).reshape(law_of.shape),
+        classes[:, 0].astype(np.int64),
+        classes[:, 1].astype(np.int64),
+        np.ascontiguousarray(classes[:, 2]),
+        classes[:, 3].astype(np.int64),
+        calendar.periods,
+        calendar.first_offset,
+        calendar.period_days,
+    )
+
+
+def _at_once(lag: Any, is_lost: bool) -> bool:
+    """Tell whether a way loses deals without a lag."""
+    return is_lost and isinstance(lag, Variable) and lag.family == Fixed(0.0)
+
+
+def _lines(op: Open) -> Lines:
+    """Add up the deals of each batch and product, and put together what flows together."""
+    batches, deals = op.batches, op.deals
+    of = np.repeat(np.arange(len(batches.kind)), np.diff(batches.first))
+    kind, group = batches.kind[of], batches.group[of]
+    keys, line = np.unique(np.stack([kind, group, deals.product, of]), axis=1, return_inverse=True)
+    n, line = keys.shape[1], line.ravel()
+    own = (kind == SHARE) | (kind == BOTH)
+    number = np.where(own, deals.chance, 1.0)
+
+    def added(what: Floats) -> Floats:
+        return np.bincount(line, what, n).astype(np.float64)
+
+    fresh = np.flatnonzero(np.any(np.diff(keys[:3], axis=1) != 0, axis=0)) + 1
+    first = np.concatenate([[0], fresh, [n]]).astype(np.int64) if n else np.zeros(1, np.int64)
+    return Lines(
+        np.ascontiguousarray(keys[3]),
+        added(number),
+        added(number * deals.amount),
+        added(1.0 - number),
+        first,
+        np.ascontiguousarray(keys[2][first[:-1]]),
+    )
+
+
+def open_tables(opened: OpenPlan, plan: Plan, tables: Tables) -> OpenTables:
+    """Find what tables say of open deals."""
+    rows, phases, groups, ways = tables.take.shape
+    stages = len(plan.first_way) - 1
+    if not opened.hoped.any():
+        nothing = np.zeros((0, 0, 0, 0))
+        return OpenTables(tables.lag_factor, nothing, nothing.copy())
+    hope = np.zeros((rows, phases, groups, stages + 2))
+    take = np.zeros((rows, phases, groups, ways))
+    fill_hope(plan, tables, opened.hoped, np.zeros((stages, stages + 1)), hope, take)
+    return OpenTables(tables.lag_factor, hope, take)
+
+
+def add_deals(
+    opened: OpenPlan, plan: Plan, keys: NDArray[np.uint64], tables: Tables, first: int, rows: Any
+) -> None:
+    """Add what becomes of the open deals to simulated rows; ``keys``: by place in the file."""
+    has_stages = isinstance(rows, Futures)
+    runs, quarters = rows.deals.shape[:2]
+    stages = len(plan.first_way) - 1
+    nothing = np.zeros((0, 0, 0, 0, 0), dtype=np.int64)
+    change = np.zeros((runs if has_stages else 0, quarters, stages), dtype=np.int64)
+    out = Results(
+        rows.pipeline_deals,
+        rows.pipeline_bookings,
+        rows.entered if has_stages else nothing,
+        change,
+    )
+    given = open_tables(opened, plan, tables)
+    work = new_space(plan), out
+    run_deals(plan, tables, given, (opened.op, keys[opened.order]), first, work)
+    rows.deals[:] += rows.pipeline_deals
+    rows.bookings[:] += rows.pipeline_bookings
+    if has_stages:
+        batches = opened.op.batches
+        for stage, count in zip(batches.stage, np.diff(batches.first), strict=True):
+            change[:, 0, stage] += count
+        rows.open[:, :, :stages] += np.cumsum(change, axis=1)
+
+
+def add_deal_means(opened: OpenPlan, plan: Plan, tables: Tables, means: Means) -> None:
+    """Add what is expected of the open deals to closed-form means."""
+    given = open_tables(opened, plan, tables)
+    own = tables._replace(take=given.take) if opened.shares else tables
+    work = new_space(plan), new_flow(plan, True), new_flow(plan, True)
+    expect_deals(plan, (tables, own, given), opened.op, opened.lines, work, means)
