@@ -11,7 +11,8 @@ from scipy import stats
 
 import forecast
 from forecast.analysis.bridge import MOST_EXACT, Bridge, make_bridge
-from forecast.analysis.changed import changed_paths, document_of, groups_of, mixture
+from forecast.analysis.changed import changed_paths, groups_of, mixture
+from forecast.analysis.levers import document_of
 from forecast.analysis.measures import Futures, Measure, futures_of, shared_measures
 from forecast.scenario.model import Scenario
 

@@ -21,7 +21,8 @@ from math import factorial, sqrt
 
 import numpy as np
 
-from forecast.analysis.changed import Group, changed_paths, document_of, groups_of, mixture
+from forecast.analysis.changed import Group, changed_paths, groups_of, mixture
+from forecast.analysis.levers import document_of
 from forecast.analysis.measures import Floats, Futures, Measure, futures_of
 from forecast.engine.request import check_memory
 from forecast.engine.run import Progress

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from forecast.scenario import families, quantities
-from forecast.scenario.model import Scenario
-from forecast.scenario.nodes import Node, Nothing, Place, Table, Text, parse_value
+from forecast.scenario.nodes import Node, Nothing, Table, Text
 from forecast.scenario.quantities import QuantityFault
 
 Keys = tuple[str, ...]
@@ -31,13 +30,6 @@ class Group:
 
     name: str
     paths: tuple[Keys, ...]
-
-
-def document_of(scenario: Scenario) -> Table:
-    """Give a scenario's document, read again from the text that is kept of it."""
-    document = parse_value(scenario.text, Place(scenario.name, 1, ""))
-    assert isinstance(document, Table)
-    return document
 
 
 def changed_paths(one: Table, other: Table) -> list[Keys]:

@@ -12,16 +12,22 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from forecast.analysis.measures import Floats, Measure, goals_of, spans_of
+from forecast.analysis.measures import (
+    Floats,
+    Measure,
+    goals_of,
+    spans_of,
+    with_goals_on_deals,
+)
 from forecast.engine.assumptions import Draws, Values
 from forecast.engine.chance import ExactChances
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.shapes import Tables
+from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import reached
 from forecast.engine.request import detail_for
 from forecast.engine.run import totals_of
 from forecast.engine.simulate import bytes_per_run, cuts, in_order, ready
-from forecast.engine.uses import needs_journey
 from forecast.scenario.model import Scenario
 
 ROWS_AT_ONCE = 256
@@ -43,12 +49,14 @@ class Given:
             self.scenario, 1, seed, bytes_per_run(self.scenario, self._detail), self._detail
         )
         self.draws, self.blueprint = self.simulator.draws, self.simulator.blueprint
-        self._exact = ExactChances(self.blueprint, bool(self.draws.names), 1)
+        counted = with_goals_on_deals(self.blueprint)
+        self._exact = ExactChances(counted, bool(self.draws.names), 1)
+        goal = counted.scenario.goals[0] if kept else None
         self._row = next(
             (
                 i
-                for i, (goal, label) in enumerate(self._exact.known)
-                if goal in kept and label == measure.quarter
+                for i, (known, label) in enumerate(self._exact.known)
+                if known == goal and label == measure.quarter
             ),
             None,
         )
@@ -62,7 +70,7 @@ class Given:
         """Tell whether the measure has a closed form given the assumptions."""
         if self.measure.is_chance:
             return self._row is not None
-        return not needs_journey(self.scenario)
+        return self.measure.metric not in unknown_means(self.scenario)
 
     def exact(self, give: Give, rows: int) -> Floats:
         """Give the closed form for rows of assumptions, shape (row,)."""

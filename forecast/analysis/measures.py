@@ -14,16 +14,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.analysis.goal_chance import as_deals
 from forecast.analysis.summary import whole_years
 from forecast.engine.assumptions import Draws
 from forecast.engine.chance import ExactChances
 from forecast.engine.expected import expectation
 from forecast.engine.outcome import Totals, reached
-from forecast.engine.plan import Blueprint
+from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.request import RequestError
 from forecast.engine.run import Progress, simulate_totals, totals_of
 from forecast.engine.simulate import ready
-from forecast.engine.uses import needs_journey
 from forecast.scenario.errors import did_you_mean, listed
 from forecast.scenario.model import METRICS, Goal, Scenario
 
@@ -192,9 +192,7 @@ def chance_rows(scenarios: Iterable[Scenario], runs: int) -> int:
 
 
 def closed_means(blueprint: Blueprint, draws: Draws) -> dict[str, Floats]:
-    """Give the exact means of all totals by quarter; none where they are not known exactly."""
-    if needs_journey(blueprint.scenario):
-        return {}
+    """Give the exact means of all totals by quarter; nan or none where they are not known."""
     expected = expectation(blueprint, draws, 1)
     if expected.runs is not None:
         return {}
@@ -208,12 +206,22 @@ def exact_chances(blueprint: Blueprint, draws: Draws, rows: int) -> dict[Measure
 
     One row where nothing is uncertain; nothing for a goal without a closed form.
     """
+    written = goals_of(blueprint.scenario)
+    blueprint = with_goals_on_deals(blueprint)
     if not draws.names:
         rows = 1
     exact = ExactChances(blueprint, bool(draws.names), rows)
     if not exact.known:
         return {}
-    names = {(goal, m.quarter): m for m, (goal, _) in goals_of(blueprint.scenario).items()}
+    counted = goals_of(blueprint.scenario)
+    spans = ((goal, m.quarter) for m, (goal, _) in counted.items())
+    names = dict(zip(spans, written, strict=True))
     values = draws.draw(0, rows) if draws.names else draws.means()
     chances = exact.conditional(blueprint.maker.tables(values), rows)
     return {names[span]: row for span, row in zip(exact.known, chances, strict=True)}
+
+
+def with_goals_on_deals(blueprint: Blueprint) -> Blueprint:
+    """Say goals on money as goals on deals, where every deal has the same size."""
+    counted = as_deals(blueprint.scenario)
+    return blueprint if counted is blueprint.scenario else make_blueprint(counted)

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from forecast.analysis.changed import Keys, document_of
+from forecast.analysis.changed import Keys
+from forecast.analysis.levers import document_of
 from forecast.scenario import families
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.model import Scenario

@@ -17,9 +17,9 @@ import numpy as np
 from forecast.analysis.given import Given
 from forecast.analysis.measures import Floats, Measure, goals_of, shared_measures
 from forecast.analysis.movable import Movable, Moved, movables
+from forecast.engine.limits import unknown_means
 from forecast.engine.request import RequestError
 from forecast.engine.run import Progress
-from forecast.engine.uses import needs_journey
 from forecast.scenario.errors import did_you_mean, listed
 from forecast.scenario.model import Scenario
 
@@ -142,9 +142,9 @@ def _largest(mover: Mover, every: Sequence[Movable], most: int) -> tuple[list[Mo
 
     Where the measure itself has no closed form its metric's mean stands for it.
     """
-    if needs_journey(mover.scenario):
-        return list(every), 0
     measure = mover.measure
+    if not mover.exact and measure.of in unknown_means(mover.scenario):
+        return list(every), 0
     if not mover.exact:
         measure = Measure(measure.of, _quarter_within(mover.scenario, measure))
     swings = []
