@@ -105,20 +105,22 @@ def make_tornado(
     left_out = 0
     if not paths:
         chosen, left_out = _largest(mover, chosen, max(MOST - len(names), 1))
-    base = mover.base()
-    bars: list[Bar | None] = []
     jobs: list[Callable[[], Bar | None]] = [
         *(partial(_pinned, mover, name) for name in names),
-        *(partial(_moved, mover, movable, base) for movable in chosen),
+        *(partial(_moved, mover, movable) for movable in chosen),
     ]
+    bars = []
     for done, job in enumerate(jobs, start=1):
-        bars.append(job())
+        bar = job()
+        if bar is not None and (paths or bar.uncertain or bar.swing):
+            bars.append(bar)
         if progress is not None:
             progress(done, len(jobs))
-    found = [bar for bar in bars if bar is not None]
-    found.sort(key=lambda bar: -abs(bar.swing))
-    mean, error = _mean(base)
-    return Tornado(mean, error, tuple(found), left_out, mover.exact)
+    bars.sort(key=lambda bar: -abs(bar.swing))
+    certain_bars = [bar for bar in bars if not bar.uncertain]
+    small = [] if paths else certain_bars[max(MOST - len(names), 1) :]
+    shown = tuple(bar for bar in bars if bar not in small)
+    return Tornado(*_mean(mover.base()), shown, left_out + len(small), mover.exact)
 
 
 def _asked(path: str, paths: Sequence[str]) -> bool:
@@ -181,12 +183,12 @@ def _pinned(mover: Mover, name: str) -> Bar:
     return _bar(name, True, (low, high), columns)
 
 
-def _moved(mover: Mover, movable: Movable, base: Floats) -> Bar | None:
+def _moved(mover: Mover, movable: Movable) -> Bar | None:
     ends = [movable.moved(factor) for factor in FACTORS]
     if all(end is None for end in ends):
         return None
     at = [movable.now if end is None else end.value for end in ends]
-    columns = [base if end is None else mover.of(end.scenario) for end in ends]
+    columns = [mover.base() if end is None else mover.of(end.scenario) for end in ends]
     return _bar(movable.path, False, (at[0], at[1]), columns)
 
 
