@@ -26,7 +26,7 @@ def unknown_means(scenario: Scenario) -> set[str]:
     behind = behind_limits(scenario)
     found = behind & {*scenario.stages}
     if WON in behind:
-        found |= {"deals", "bookings", "revenue"}
+        found |= {"deals", "bookings", "revenue", "pipeline_deals", "pipeline_bookings"}
     late = found | {scenario.stages[j] for j in limited_stages(scenario)}
     channels = [c for v in scenario.versions for c in v.channels.values()]
     if any(stage in late for c in channels for stage in c.cost.worked):
@@ -51,6 +51,9 @@ def known_means(scenario: Scenario, means: Means) -> Means:
     if WON in behind:
         known.deals[:] = np.nan
         known.bookings[:] = np.nan
+        known.revenue[:] = np.nan
+        known.pipeline_deals[:] = np.nan
+        known.pipeline_bookings[:] = np.nan
     if "spend" in unknown_means(scenario):
         known.spend[:] = np.nan
     return known

@@ -148,7 +148,8 @@ def weigh(
     """ways.weight[n] = the chance that a deal goes way n of its stage or one before it.
 
     at: (class, kind, first row, lanes). What is left to 1 is lost at once. Of a deal that is
-    known to be won (SHARE) each way counts by the hope behind it (Doob's h-transform).
+    known to be won (SHARE) each way counts by the hope behind it (Doob's h-transform). An open deal
+    is followed up: that is not to be decided any more.
     """
     k, kind, first, lanes = at
     g, j = movers.group[k], movers.stage[k]
@@ -158,6 +159,10 @@ def weigh(
     begin, end = plan.first_way[j], plan.first_way[j + 1]
     for e in range(begin, end):
         weight, open_so_far = ways.weight[e - begin], ways.begin[e - begin]
+        if e < begin + plan.desk.unworked[j]:  # it is followed up already
+            weight[:lanes] = 0.0
+            open_so_far[:lanes] = 1.0
+            continue
         pick(tables.take[:, plan.phase_of[0], g, e], first, lanes, ways.space)
         for i in range(lanes):
             weight[i] = left[i] * ways.space[i]

@@ -75,6 +75,7 @@ class Keys(NamedTuple):
     deal: Bits  # (deal,) open ones, in the order of the file
     stays: Bits  # (g, v) how long customers stay
     stay_size: Bits  # (g, v) sizes of the deals of customers that stay equally long
+    deal_stay: Bits  # (deal,) how long the customer of an open one stays, in the order of the file
 
 
 class Tables(NamedTuple):
@@ -129,3 +130,10 @@ class Futures(NamedTuple):
     unworked: Counts  # (r, q, j)
     pipeline_deals: Counts  # (r, q, c, s, p)
     pipeline_bookings: Floats  # (r, q, c, s, p)
+
+
+class Earlier(NamedTuple):
+    """What the open deals did, who come before all new leads; no rows where it does not matter."""
+
+    customers: Counts  # (r, class, t) won in a period, who bring leads
+    used: Counts  # (r, k, t) slots of the limited stages
