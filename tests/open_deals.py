@@ -57,14 +57,14 @@ class OpenDealsFirst:
         for d in range(len(deals.ids)):
             self._open(deals, d)
 
-    def _stay(self, at, period, patient, tries):
+    def _stay(self, _at, period, *_):
         """When an item in a stage is worked: at once, as nothing limits it here."""
         return period, True
 
-    def _followed(self, stage) -> float:
+    def _followed(self, _stage) -> float:
         return 1.0
 
-    def _settle(self, tries) -> None:
+    def _settle(self, _tries) -> None:
         """Count what came of a history."""
 
     def _open(self, deals: OpenDeals, d: int) -> None:
@@ -112,9 +112,8 @@ class OpenDealsFirst:
             self.record.bookings[key] += amount
             self.record.revenue[key] += amount
             return
-        every = PERIOD_DAYS["month"] * {"month": 1, "quarter": 3, "year": 12}[
-            product.recurring.every
-        ]
+        months = {"month": 1, "quarter": 3, "year": 12}[product.recurring.every]
+        every = PERIOD_DAYS["month"] * months
         grows = self._per_days(product.recurring.expansion, every)
         payments = range(round(product.recurring.term / every))
         size = amount / sum((1.0 + grows) ** k for k in payments)

@@ -11,7 +11,6 @@ import pytest
 from helpers import bound, closed_form, scenario, z_covariance, z_mean
 from open_deals import naive_runs, with_deals
 
-from forecast.engine.capacity import queue_means
 from forecast.engine.dataset import as_dataset, simulate
 from forecast.engine.plan import make_blueprint
 from forecast.engine.simulate import Simulator
@@ -48,12 +47,12 @@ changes: [{from: 2027-07-01, set: {products.a.recurring.churn: 30% per month}}]
 """
 REFERRAL = """
 referral:
-  leads: 0.2 per month
+  leads: 0.1 per month
   during: 8 months
   lag: {gamma: {mean: 1 month, cv: 0.5}}
   channel: fair
   existing: 5
-changes: [{from: 2027-07-01, set: {referral.leads: 0.4 per month}}]
+changes: [{from: 2027-07-01, set: {referral.leads: 0.15 per month}}]
 """
 WORKED = "cost: {worked: {lead: 5, opportunity: 70}}"
 COSTS = HEAD.replace("month}}", "month}, " + WORKED + "}")
@@ -63,12 +62,16 @@ capacity:
   opportunity: {per_period: 1.5, waiting: {give_up: 25% per month}, follow_up: 90%}
 """
 FOLLOWED = "capacity: {lead: {follow_up: 80%}, opportunity: {follow_up: 70%}}\n"
+CLOSING = "closing: {month_of_quarter: [40%, 0, 200%]}\n"
+UNSURE = "closing: {month_of_quarter: [1, 0.4, {gamma: {mean: 4, cv: 0.6}}]}\n"
 TEXTS = {
     "recurring": HEAD + JOURNEY + RECURRING,
     "referral": HEAD + JOURNEY + PRODUCTS + REFERRAL,
     "capacity": COSTS + JOURNEY + PRODUCTS + CAPACITY,
     "followed": COSTS + JOURNEY + PRODUCTS + FOLLOWED,
-    "all": COSTS + JOURNEY + RECURRING + REFERRAL.split("changes")[0] + CAPACITY,
+    "closing": HEAD.replace("-01-01", "-02-11") + JOURNEY + PRODUCTS + CLOSING,
+    "unsure closing": HEAD + JOURNEY + PRODUCTS + UNSURE,
+    "all": COSTS + JOURNEY + RECURRING + REFERRAL.split("changes")[0] + CAPACITY + UNSURE,
 }
 ROWS = [
     {"stage": "lead", "age_days": 10, "age_periods": 1, "amount": 1_000},
@@ -172,6 +175,9 @@ def test_closed_form_agrees(name):
         for place in np.ndindex(exact.shape):
             if np.isfinite(exact[place]) and np.count_nonzero(ours[:, *place]) > 100:
                 zs[what, place] = z_mean(ours[:, *place], exact[place])
+    if name == "all":  # customers won behind a limit bring leads: nothing is known
+        assert all(np.isnan(means.leads).ravel()) and all(np.isnan(means.pipeline_deals).ravel())
+        return
     assert len(zs) > 20
     limit = bound(len(zs) * len(CASES))
     assert {what: z for what, z in zs.items() if abs(z) >= limit} == {}
@@ -197,7 +203,7 @@ def test_slices_threads_and_first_runs(name):
         rows = simulator.empty(end - first)
         simulator.into(first, rows)
         for field, array in rows._asdict().items():
-            if field in data:
+            if field in data and array.size:
                 assert np.array_equal(array, data[field].values[first:end]), field
     one = as_dataset(simulator, simulator.whole(600, 1), {})
     assert all(np.array_equal(one[n], data[n].isel(run=slice(0, 600))) for n in one.data_vars)

@@ -1,8 +1,8 @@
 """The leads that customers are expected to bring, generation by generation.
 
-The customers won of the leads that come anyway, and of open deals, bring leads, those of these bring more, and so on.
-A customer brings nothing in the period of the win, so each generation begins a period later at the
-earliest: after as many as there are periods, nothing is left out.
+The customers won of the leads that come anyway, and of open deals, bring leads, those of these
+bring more, and so on. A customer brings nothing in the period of the win, so each generation begins
+a period later at the earliest: after as many as there are periods, nothing is left out.
 """
 
 from __future__ import annotations

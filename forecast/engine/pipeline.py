@@ -30,7 +30,7 @@ from forecast.engine.layout import Layout
 from forecast.engine.stays import Kinds, Stays
 from forecast.engine.tables import TableMaker
 from forecast.scenario.families import Fixed, build
-from forecast.scenario.model import Variable
+from forecast.scenario.model import Uncertain, Variable
 from forecast.scenario.pipeline_model import OpenDeals
 
 Counts = NDArray[np.int64]
@@ -142,10 +142,14 @@ def _movers(layout: Layout, maker: TableMaker, classes: Floats, spreads: list[An
          enumerate(layout.ways)]
         for g in range(len(layout.scenario.groups))
     ]  # fmt: skip
+    closing = maker.clock.closing
+    uneven = np.array([phase is not None for *_, phase in maker.lags], dtype=np.int64)
     return Movers(
         make_laws([*lags, *spreads]),
         np.ascontiguousarray(law_of),
         np.array(at_once, dtype=np.int64).reshape(law_of.shape),
+        uneven[law_of],
+        closing is None or not any(isinstance(n, Uncertain) for n in closing.month_of_quarter),
         classes[:, 0].astype(np.int64),
         classes[:, 1].astype(np.int64),
         np.ascontiguousarray(classes[:, 2]),
@@ -192,11 +196,11 @@ def open_tables(opened: OpenPlan, plan: Plan, tables: Tables) -> OpenTables:
     stages = len(plan.first_way) - 1
     if not opened.hoped.any():
         nothing = np.zeros((0, 0, 0, 0))
-        return OpenTables(tables.lag_factor, nothing, nothing.copy())
+        return OpenTables(tables.lag_factor, nothing, nothing.copy(), tables.ahead)
     hope = np.zeros((rows, phases, groups, stages + 2))
     take = np.zeros((rows, phases, groups, ways))
     fill_hope(plan, tables, opened.hoped, np.zeros((stages, stages + 1)), hope, take)
-    return OpenTables(tables.lag_factor, hope, take)
+    return OpenTables(tables.lag_factor, hope, take, tables.ahead)
 
 
 class Followed(NamedTuple):
@@ -220,7 +224,7 @@ def follow_deals(
     Their deals and bookings are still those of the pipeline only: see ``add_deals``.
     """
     counts, stays = tables
-    out = _results(plan, counts, rows)
+    out = _results(plan, rows)
     own = keys.deal_stay[opened.order]
     if stays is None:
         no_stays = np.zeros((0, 0), dtype=np.int64), np.zeros((1, 0, 0))
@@ -235,7 +239,7 @@ def follow_deals(
     return Followed(Earlier(out.customers, out.used), out.change, out.held)
 
 
-def _results(plan: Plan, tables: Tables, rows: Any) -> Results:
+def _results(plan: Plan, rows: Any) -> Results:
     """The rows that open deals are counted in, and arrays of their own for what is not there."""
     has_stages = isinstance(rows, Futures)
     runs, quarters = rows.deals.shape[:2]
@@ -246,6 +250,9 @@ def _results(plan: Plan, tables: Tables, rows: Any) -> Results:
 
     kept = has_stages and plan.desk.kept == 1
     nothing, no_money = np.zeros((0, 0, 0), dtype=np.int64), np.zeros((0, 0, 0, 0, 0))
+    desk = nothing, nothing, nothing, nothing
+    if kept:
+        desk = rows.worked, rows.waited, rows.given_up, rows.unworked
     return Results(
         rows.pipeline_deals,
         rows.pipeline_bookings,
@@ -255,7 +262,7 @@ def _results(plan: Plan, tables: Tables, rows: Any) -> Results:
         zeros(plan.referral.channel >= 0, int(plan.referral.class_of.max()) + 1, periods),
         zeros(has_stages and limited > 0, limited, periods),
         rows.spend,
-        *((rows.worked, rows.waited, rows.given_up, rows.unworked) if kept else 4 * (nothing,)),
+        *desk,
         zeros(has_stages and limited > 0, quarters, stages),
     )
 

@@ -90,7 +90,7 @@ def flow_lot(
     for line in range(lines.first[lot], lines.first[lot + 1]):
         b = lines.batch[line]
         k = op.batches.mover[b]
-        prepare(plan, op.movers, k, space.ways)
+        prepare(plan, op.movers, given.ahead, k, space.ways)
         weigh(plan, ordinary, given, op.movers, (k, op.batches.kind[b], first, lanes), space.ways)
         seed(plan, given, op, (line, b, first, lanes), lines, work)
     g = op.batches.group[lines.batch[lines.first[lot]]]
@@ -203,8 +203,9 @@ def share_of_period(
     for i in range(len(out)):
         factor = given.factor[row_of(len(given.factor), first + i), law]
         begin = space.ways.begin[n, i]
-        before = gone_by(op.movers, (k, e), factor, begin, t - 1) if t > 0 else 0.0
-        out[i] = gone_by(op.movers, (k, e), factor, begin, t) - before
+        at_row, ahead = (k, e, first + i), given.ahead
+        before = gone_by(op.movers, ahead, at_row, factor, begin, t - 1) if t > 0 else 0.0
+        out[i] = gone_by(op.movers, ahead, at_row, factor, begin, t) - before
 
 
 @jit()
@@ -264,7 +265,7 @@ def first_moves(
         lanes = min(LANES, len(out) - first)
         space.chance[:] = 1.0
         if k >= 0:
-            prepare(plan, op.movers, k, space.ways)
+            prepare(plan, op.movers, tables[1].ahead, k, space.ways)
             weigh(plan, tables[0], tables[1], op.movers, (k, kind, first, lanes), space.ways)
         if kind == CLOSE:
             hope_of(plan, tables[1], op, (k, first, lanes), space)

@@ -28,7 +28,7 @@ from forecast.engine.kernel.ages import (
     search,
     weigh,
 )
-from forecast.engine.kernel.bits import Word, fill_bits, to_unit
+from forecast.engine.kernel.bits import fill_bits, to_unit
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Bits, Counts, Floats
@@ -160,7 +160,7 @@ def run_batch(
     kind, k = op.batches.kind[b], op.batches.mover[b]
     moves = kind in (MODEL, SHARE)
     if moves:
-        prepare(plan, op.movers, k, space.ways)
+        prepare(plan, op.movers, given.ahead, k, space.ways)
     else:
         fill_done(op, op.batches.close[b], space)
     for row in range(begin, end, LANES):
@@ -335,7 +335,8 @@ def move_on(
         else:
             law = movers.law_of[g, first + n]
             factor = given.factor[row_of(len(given.factor), row), law]
-            t = search(movers, (k, first + n), factor, ways.begin[n, i], share)
+            way = k, first + n, row
+            t = search(movers, given.ahead, way, factor, ways.begin[n, i], share)
         target = plan.target[first + n]
         if counts and t < len(plan.quarter_of):
             out.change[row, plan.quarter_of[t], j] -= 1

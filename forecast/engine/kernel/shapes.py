@@ -108,6 +108,7 @@ class Tables(NamedTuple):
     brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
     existing: Floats  # (r, t) leads that the customers at as_of bring
     lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
+    ahead: Floats  # (r, t) days that the clock of closing has run by a period's end; (1, 0) if even
 
 
 class Futures(NamedTuple):

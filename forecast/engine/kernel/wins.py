@@ -6,8 +6,8 @@ import numpy as np
 
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.bits import Word, bit_pair
-from forecast.engine.kernel.samplers import Bits, Counts, Floats
 from forecast.engine.kernel.rows import row_of
+from forecast.engine.kernel.samplers import Bits, Counts, Floats
 from forecast.engine.kernel.shapes import Plan, Tables
 
 GUIDE_SHIFT = np.uint64(54)
