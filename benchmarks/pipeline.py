@@ -19,7 +19,7 @@ from tables import Table, figure, ratio
 from timing import Work
 
 from forecast import read_scenario
-from forecast.engine.pipeline import add_deals
+from forecast.engine.pipeline import add_deals, follow_deals
 from forecast.engine.plan import make_blueprint
 from forecast.engine.simulate import Simulator
 from forecast.scenario.model import Scenario
@@ -71,7 +71,8 @@ def ours(case: str) -> Work:
         for first in range(0, runs, 512):
             rows = simulator.empty(min(512, runs - first))
             tables = simulator.blueprint.maker.tables(simulator.draws.draw(first, len(rows.deals)))
-            add_deals(opened, plan, simulator.keys.deal, tables, first, rows)
+            followed = follow_deals(opened, plan, simulator.keys, (tables, None), first, rows)
+            add_deals(opened, followed, rows)
 
     return work
 

@@ -34,6 +34,7 @@ class QueueRun(_Run):
         self.queues: dict[str, list[Item]] = defaultdict(list)
         self.inside: Counter = Counter()
         self.slots = {stage: self._slots(stage) for stage in self.scenario.stages}
+        self._begin()
         for c, channel in enumerate(self.scenario.channels):
             means = self._mean_leads(c, channel)
             for period in range(self.world.periods):
@@ -45,6 +46,9 @@ class QueueRun(_Run):
         for period in range(self.world.periods):
             self._period(period)
         return self.record
+
+    def _begin(self) -> None:
+        """Let happen what comes before all leads."""
 
     def _expect(self, channel: str, period: int) -> None:
         """Put a lead on the agenda."""

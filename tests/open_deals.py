@@ -1,7 +1,7 @@
 """Open deals for tests: made from rows, and followed one by one in plain Python.
 
 The plain way shares no code with the engine: a deal's history in its stage is drawn afresh until it
-is one that is still open at the deal's age.
+is one that is still open at the deal's age. They live before all leads, which wait behind them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from random import Random
 
 import numpy as np
 from naive import Naive, Record, _Run, pick
+from naive_queue import Item, QueueRun
 
 from forecast.scenario.families import Periods
 from forecast.scenario.model import Scenario
@@ -47,17 +48,24 @@ def with_deals(scenario: Scenario, rows: list[dict]) -> Scenario:
     return dataclasses.replace(scenario, pipeline=Pipeline(deals, ()))
 
 
-class NaiveDeals(_Run):
-    """One run that lives through the open deals too."""
+class OpenDealsFirst:
+    """What a run adds that lives through the open deals too."""
 
-    def simulate(self) -> Record:
-        """Live through all leads, then through all open deals."""
-        super().simulate()
+    def _live_through_deals(self) -> None:
         deals = self.scenario.pipeline.deals
         self.won: list[int] = []
         for d in range(len(deals.ids)):
             self._open(deals, d)
-        return self.record
+
+    def _stay(self, _at, period, *_):
+        """When an item in a stage is worked: at once, as nothing limits it here."""
+        return period, True
+
+    def _followed(self, _stage) -> float:
+        return 1.0
+
+    def _settle(self, _tries) -> None:
+        """Count what came of a history."""
 
     def _open(self, deals: OpenDeals, d: int) -> None:
         stage = self.scenario.stages[deals.stage[d]]
@@ -71,9 +79,7 @@ class NaiveDeals(_Run):
         elif math.isnan(own):
             path = self._history(deals, d, group, stage)
         elif self.rng.random() < own:
-            path = [("", 0)]
-            while path[-1][0] != "won":  # until it is a history of a deal that is won
-                path = self._history(deals, d, group, stage, to_the_end=True)
+            path = self._history(deals, d, group, stage, to_the_end=True)
         else:
             path = [("lost", 0)]
         self._note(deals, d, group, stage, path)
@@ -81,6 +87,7 @@ class NaiveDeals(_Run):
     def _note(self, deals, d, group, stage, path) -> None:
         """Count what a deal goes through within the horizon."""
         now = 0
+        path = [*path, ("", self.world.periods)] if path[-1][0] not in ("won", "lost") else path
         for target, later in path:
             for quarter, last in self.world.quarter_ends:
                 if now <= last < later:
@@ -92,9 +99,25 @@ class NaiveDeals(_Run):
             if target == "won":
                 key = (quarter, *group, self.scenario.products[deals.product[d]])
                 self.record.deals[key] += 1
-                self.record.bookings[key] += float(deals.amount[d])
+                self._earn(key, float(deals.amount[d]), later)
+                self._recommend(later)
                 self.won.append(d)
             stage, now = target, later
+
+    def _earn(self, key, amount: float, period: int) -> None:
+        """Book a deal's amount, the payments of its first term, and let its customer stay."""
+        _, *group, name = key
+        product = self.scenario.versions[self._version(period)].products[tuple(group)][name]
+        if product.recurring is None:
+            self.record.bookings[key] += amount
+            self.record.revenue[key] += amount
+            return
+        months = {"month": 1, "quarter": 3, "year": 12}[product.recurring.every]
+        every = PERIOD_DAYS["month"] * months
+        grows = self._per_days(product.recurring.expansion, every)
+        payments = range(round(product.recurring.term / every))
+        size = amount / sum((1.0 + grows) ** k for k in payments)
+        self._serve(key, size, product.recurring, period)
 
     def _closing(self, deals, d) -> int:
         """The period of an expected close."""
@@ -127,23 +150,42 @@ class NaiveDeals(_Run):
                 return target, 0
             days = self._vary(lag)
             if days > age or math.isnan(deals.age_days[d]):
-                return target, self._period_in(days - age)
+                if target != "won":
+                    return target, self._period_in(days - age)
+                calendar = self.scenario.calendar
+                left = (days - age) / PERIOD_DAYS[calendar.unit] + 1e-10
+                return target, self._pass(target, 0, calendar.first_offset, left)
 
     def _history(self, deals, d, group, stage, to_the_end=False) -> list[tuple[str, int]]:
-        """All moves of a deal, as far as the horizon or to the end."""
+        """All moves of a deal, as far as the horizon or to the end; those of a deal won are."""
+        while True:
+            tries: list = []
+            path = self._moves(deals, d, group, stage, to_the_end, tries)
+            if not to_the_end or path[-1][0] == "won":
+                self._settle(tries)
+                return path
+
+    def _moves(self, deals, d, group, stage, to_the_end, tries) -> list[tuple[str, int]]:
         path = [self._first_move(deals, d, group, stage)]
         while path[-1][0] not in ("won", "lost"):
             stage, period = path[-1]
             if period >= self.world.periods and not to_the_end:
                 break
+            if period < self.world.periods:
+                period, goes_on = self._stay((group, stage), period, to_the_end, tries)
+                if not goes_on:
+                    path.append(("lost", period))
+                    break
+                if period >= self.world.periods and not to_the_end:
+                    break
             version = self._version(min(period, self.world.periods - 1))
             chances = self._chances(version, *group, stage)
             target = pick(chances, self.rng)
             if target is None:
                 path.append(("lost", period))
                 break
-            body = self.scenario.versions[version].journeys[group][stage]
-            path.append((target, period + self._delay(body.transitions[target], period)))
+            way = self.scenario.versions[version].journeys[group][stage].transitions[target]
+            path.append((target, period + self._delay(way, target, period)))
         return path
 
     def _chance(self, deals, d, group, stage) -> float:
@@ -153,7 +195,8 @@ class NaiveDeals(_Run):
         for _ in range(60):
             for name in self.scenario.stages:
                 chances = self._chances(0, *group, name)
-                hopes[name] = sum(c * hopes[target] for target, c in chances.items())
+                hope = sum(c * hopes[target] for target, c in chances.items())
+                hopes[name] = self._followed(name) * hope
         return sum(chance * hopes[target] for target, chance in first.items())
 
     def _weights_at_age(self, deals, d, group, stage) -> dict[str, float]:
@@ -178,7 +221,64 @@ class NaiveDeals(_Run):
         return {target: weight / total for target, weight in weights.items()}
 
 
+class NaiveDeals(OpenDealsFirst, _Run):
+    """One run that lives through the open deals too."""
+
+    def simulate(self) -> Record:
+        """Live through all open deals, then through all leads."""
+        self._live_through_deals()
+        return super().simulate()
+
+
+class QueuedDeals(OpenDealsFirst, QueueRun):
+    """The same where stages take up only so many items."""
+
+    def _begin(self) -> None:
+        self._live_through_deals()
+
+    def _followed(self, stage) -> float:
+        capacity = self._capacity(stage, 0)
+        return self.value(capacity.follow_up) if capacity else 1.0
+
+    def _stay(self, at, period, patient, tries):
+        """Be followed up or not, wait for a slot, and take it; or give up."""
+        group, stage = at
+        capacity = self._capacity(stage, self._version(period))
+        if capacity and not patient and self.rng.random() >= self.value(capacity.follow_up):
+            tries.append(("unworked", stage, group[0], period, period))
+            return period, False
+        taken = sum(1 for kind, where, _, _, u in tries if (kind, where) == ("worked", stage))
+        assert taken == 0  # no loop through a limited stage is tried here
+        for u in range(period, self.world.periods):
+            if self.slots[stage][u] > 0:
+                tries.append(("worked", stage, group[0], period, u))
+                return u, True
+            capacity = self._capacity(stage, self._version(u))
+            if capacity and not patient and self.rng.random() < self._patience(capacity.give_up):
+                tries.append(("given_up", stage, group[0], period, u))
+                return u, False
+        tries.append(("", stage, group[0], period, self.world.periods))
+        return self.world.periods, True
+
+    def _settle(self, tries) -> None:
+        """Take the slots, and count who waited for how long."""
+        record = self.record
+        for kind, stage, channel, came, u in tries:
+            if kind:
+                getattr(record, kind)[self.world.quarter_of[u], stage] += 1
+            if kind == "worked":
+                self.slots[stage][u] -= 1
+                record.waited[self.world.quarter_of[u], stage] += u - came
+                item = Item(channel, self.scenario.segments[0], stage)
+                record.spend[self.world.quarter_of[u], channel] += self._cost(item, u)
+            for quarter, last in self.world.quarter_ends:
+                if came <= last < u:
+                    record.backlog[quarter, stage] += 1
+
+
 def naive_runs(scenario: Scenario, runs: int, seed: int) -> list[Record]:
     """Simulate runs of a scenario with open deals, one by one."""
     world, rng = Naive(scenario), Random(seed)
-    return [NaiveDeals(world, rng).simulate() for _ in range(runs)]
+    queues = any(version.capacity for version in scenario.versions)
+    kind = QueuedDeals if queues else NaiveDeals
+    return [kind(world, rng).simulate() for _ in range(runs)]

@@ -1,8 +1,8 @@
 """The leads that customers are expected to bring, generation by generation.
 
-The customers won of the leads that come anyway bring leads, those of these bring more, and so on.
-A customer brings nothing in the period of the win, so each generation begins a period later at the
-earliest: after as many as there are periods, nothing is left out.
+The customers won of the leads that come anyway, and of open deals, bring leads, those of these
+bring more, and so on. A customer brings nothing in the period of the win, so each generation begins
+a period later at the earliest: after as many as there are periods, nothing is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from forecast.engine.assumptions import Floats
 from forecast.engine.flows import by_period, expect_rows, one_channel
 from forecast.engine.kernel.shapes import Plan, Tables
+from forecast.engine.pipeline import add_deal_means
 from forecast.engine.plan import Blueprint
 
 NOTHING = 1e-15  # of all leads brought: generations that bring less are left out
@@ -24,8 +25,10 @@ def with_brought(blueprint: Blueprint, tables: Tables, rows: int) -> Tables:
     if c < 0:
         return tables
     finer = by_period(blueprint)
-    won = expect_rows(finer, tables, rows).deals
-    more = tables.existing + _brought(tables, _customers(plan, won, 0))
+    means = expect_rows(finer, tables, rows)
+    if blueprint.opened is not None:  # their products stand in the place of variants
+        add_deal_means(blueprint.opened, finer.plan, tables, means)
+    more = tables.existing + _brought(tables, _customers(plan, means.deals, 0))
     total = more.copy()
     for _ in range(len(plan.quarter_of)):
         alone, theirs = one_channel(finer, tables, c, more)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats, Values
+from forecast.engine.layout import Layout
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import Closing, Scenario, Variable
 
@@ -84,6 +85,20 @@ def speeds(closing: Closing, values: Values, months: Floats) -> Floats:
     total = np.maximum(factors[0] + factors[1] + factors[2], 1e-300)
     parts = [MONTHS * factor / total * months[:, m] for m, factor in enumerate(factors)]
     return np.asarray(parts[0] + parts[1] + parts[2])
+
+
+def days_ahead(clock: Clock, layout: Layout, values: Values) -> Floats:
+    """Days that the clock has run by the end of each period from the start on: (row, period).
+
+    None, (1, 0), where no open deal asks for it.
+    """
+    calendar, closing = layout.scenario.calendar, clock.closing
+    if closing is None or layout.scenario.pipeline is None:
+        return np.zeros((1, 0))
+    lasts = np.full(calendar.periods, calendar.period_days)
+    lasts[0] *= 1.0 - calendar.first_offset
+    speed = speeds(closing, values, clock.months[: calendar.periods])
+    return np.asarray(np.cumsum(speed * lasts, axis=1))
 
 
 def closing_below(lag: Variable, values: Values, speed: Floats, days: float, s: float) -> Floats:

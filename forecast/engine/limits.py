@@ -11,14 +11,20 @@ from forecast.scenario.model import WON, Scenario
 
 
 def behind_limits(scenario: Scenario) -> set[str]:
-    """The stages, and won, that an item can enter after a limited stage."""
+    """The stages, and won, that an item can enter after a limited stage.
+
+    Leads that customers bring come after it where won does.
+    """
     ways: dict[str, set[str]] = {}
     for version in scenario.versions:
         for journey in version.journeys.values():
             for stage, body in journey.items():
                 ways.setdefault(stage, set()).update(body.transitions)
     names = [scenario.stages[j] for j in limited_stages(scenario)]
-    return reachable(ways, [target for name in names for target in ways[name]])
+    behind = reachable(ways, [target for name in names for target in ways[name]])
+    if scenario.referred is not None and WON in behind:
+        behind |= reachable(ways, [scenario.first_stage(scenario.referred)])
+    return behind
 
 
 def unknown_means(scenario: Scenario) -> set[str]:
@@ -26,7 +32,9 @@ def unknown_means(scenario: Scenario) -> set[str]:
     behind = behind_limits(scenario)
     found = behind & {*scenario.stages}
     if WON in behind:
-        found |= {"deals", "bookings", "revenue"}
+        found |= {"deals", "bookings", "revenue", "pipeline_deals", "pipeline_bookings"}
+    if WON in behind and scenario.referred is not None:
+        found |= {"leads", "spend"}
     late = found | {scenario.stages[j] for j in limited_stages(scenario)}
     channels = [c for v in scenario.versions for c in v.channels.values()]
     if any(stage in late for c in channels for stage in c.cost.worked):
@@ -51,6 +59,12 @@ def known_means(scenario: Scenario, means: Means) -> Means:
     if WON in behind:
         known.deals[:] = np.nan
         known.bookings[:] = np.nan
-    if "spend" in unknown_means(scenario):
+        known.revenue[:] = np.nan
+        known.pipeline_deals[:] = np.nan
+        known.pipeline_bookings[:] = np.nan
+    unknown = unknown_means(scenario)
+    if "leads" in unknown:
+        known.leads[:] = np.nan
+    if "spend" in unknown:
         known.spend[:] = np.nan
     return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,22 @@ from forecast.engine.kernel.deals import (
     Batches,
     Closes,
     Deals,
+    Marks,
     Open,
-    Results,
     new_space,
     run_deals,
 )
 from forecast.engine.kernel.flow import Means, new_flow
 from forecast.engine.kernel.hope import fill_hope
-from forecast.engine.kernel.shapes import Futures, Plan, Tables
+from forecast.engine.kernel.shapes import Earlier, Futures, Keys, Plan, Tables
+from forecast.engine.kernel.wins import Results
+from forecast.engine.kernel.wins import Stays as DealStays
 from forecast.engine.laws import make_laws
 from forecast.engine.layout import Layout
+from forecast.engine.stays import Kinds, Stays
 from forecast.engine.tables import TableMaker
 from forecast.scenario.families import Fixed, build
-from forecast.scenario.model import Variable
+from forecast.scenario.model import Uncertain, Variable
 from forecast.scenario.pipeline_model import OpenDeals
 
 Counts = NDArray[np.int64]
@@ -42,6 +45,7 @@ class OpenPlan:
     order: Counts  # (deal,) its place in the file
     hoped: Counts  # (g,) 1 where it is asked how likely items of a group are won
     shares: bool  # whether deals have a chance of their own and the model's time
+    kinds: Kinds  # of recurring products
 
 
 def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
@@ -72,10 +76,26 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
             deals.product[order].astype(np.int64),
             np.nan_to_num(deals.probability[order]),
         ),
+        _variants(layout),
     )
     hoped = np.zeros(len(scenario.groups), dtype=np.int64)
     hoped[group[(kind == SHARE) | (kind == CLOSE)]] = 1
-    return OpenPlan(op, _lines(op), order, hoped, bool(np.any(kind == SHARE)))
+    return OpenPlan(op, _lines(op), order, hoped, bool(np.any(kind == SHARE)), maker.kinds)
+
+
+def _variants(layout: Layout) -> Counts:
+    """The first variant of a product that is sold in a phase, or ever; -1: none. (f, g, p)."""
+    scenario = layout.scenario
+    products = max(len(scenario.products), 1)
+    out = np.full((len(layout.weights), len(scenario.groups), products), -1, dtype=np.int64)
+    for f, g in np.ndindex(out.shape[:2]):
+        for ever in (False, True):
+            for v, variant in enumerate(layout.variants):
+                held = variant.versions.get(scenario.groups[g], ())
+                sold = any(ever or layout.weights[f, version] > 0.0 for version in held)
+                if sold and out[f, g, variant.product] < 0:
+                    out[f, g, variant.product] = v
+    return out
 
 
 def _classes(deals: OpenDeals, group: Counts, kind: Counts) -> tuple[Counts, Floats]:
@@ -122,10 +142,14 @@ def _movers(layout: Layout, maker: TableMaker, classes: Floats, spreads: list[An
          enumerate(layout.ways)]
         for g in range(len(layout.scenario.groups))
     ]  # fmt: skip
+    closing = maker.clock.closing
+    uneven = np.array([phase is not None for *_, phase in maker.lags], dtype=np.int64)
     return Movers(
         make_laws([*lags, *spreads]),
         np.ascontiguousarray(law_of),
         np.array(at_once, dtype=np.int64).reshape(law_of.shape),
+        uneven[law_of],
+        closing is None or not any(isinstance(n, Uncertain) for n in closing.month_of_quarter),
         classes[:, 0].astype(np.int64),
         classes[:, 1].astype(np.int64),
         np.ascontiguousarray(classes[:, 2]),
@@ -172,38 +196,88 @@ def open_tables(opened: OpenPlan, plan: Plan, tables: Tables) -> OpenTables:
     stages = len(plan.first_way) - 1
     if not opened.hoped.any():
         nothing = np.zeros((0, 0, 0, 0))
-        return OpenTables(tables.lag_factor, nothing, nothing.copy())
+        return OpenTables(tables.lag_factor, nothing, nothing.copy(), tables.ahead)
     hope = np.zeros((rows, phases, groups, stages + 2))
     take = np.zeros((rows, phases, groups, ways))
     fill_hope(plan, tables, opened.hoped, np.zeros((stages, stages + 1)), hope, take)
-    return OpenTables(tables.lag_factor, hope, take)
+    return OpenTables(tables.lag_factor, hope, take, tables.ahead)
 
 
-def add_deals(
-    opened: OpenPlan, plan: Plan, keys: NDArray[np.uint64], tables: Tables, first: int, rows: Any
-) -> None:
-    """Add what becomes of the open deals to simulated rows; ``keys``: by place in the file."""
+class Followed(NamedTuple):
+    """What became of open deals that is still to be added up."""
+
+    earlier: Earlier
+    change: Counts  # (run, q, j) of those inside
+    held: Counts  # (run, q, j) of those that wait; no runs where none can
+
+
+def follow_deals(
+    opened: OpenPlan,
+    plan: Plan,
+    keys: Keys,
+    tables: tuple[Tables, Stays | None],
+    first: int,
+    rows: Any,
+) -> Followed:
+    """Add to zeroed rows what becomes of the open deals in the runs from ``first`` on.
+
+    Their deals and bookings are still those of the pipeline only: see ``add_deals``.
+    """
+    counts, stays = tables
+    out = _results(plan, rows)
+    own = keys.deal_stay[opened.order]
+    if stays is None:
+        no_stays = np.zeros((0, 0), dtype=np.int64), np.zeros((1, 0, 0))
+        held = DealStays(own, counts, *no_stays)
+    else:
+        held = DealStays(own, stays.leaving, opened.kinds.terms, stays.paid)
+    brings = len(out.revenue) > 0 or len(out.customers) > 0
+    works = isinstance(rows, Futures) and (plan.desk.kept == 1 or counts.worked_cost.shape[3] > 0)
+    marks = Marks(keys.deal[opened.order], held, brings, works)
+    given = open_tables(opened, plan, counts)
+    run_deals(plan, counts, given, (opened.op, marks), first, (new_space(plan), out))
+    return Followed(Earlier(out.customers, out.used), out.change, out.held)
+
+
+def _results(plan: Plan, rows: Any) -> Results:
+    """The rows that open deals are counted in, and arrays of their own for what is not there."""
     has_stages = isinstance(rows, Futures)
     runs, quarters = rows.deals.shape[:2]
-    stages = len(plan.first_way) - 1
-    nothing = np.zeros((0, 0, 0, 0, 0), dtype=np.int64)
-    change = np.zeros((runs if has_stages else 0, quarters, stages), dtype=np.int64)
-    out = Results(
+    stages, limited, periods = len(plan.first_way) - 1, len(plan.desk.stages), len(plan.quarter_of)
+
+    def zeros(wanted: bool, *shape: int) -> Counts:
+        return np.zeros((runs if wanted else 0, *shape), dtype=np.int64)
+
+    kept = has_stages and plan.desk.kept == 1
+    nothing, no_money = np.zeros((0, 0, 0), dtype=np.int64), np.zeros((0, 0, 0, 0, 0))
+    desk = nothing, nothing, nothing, nothing
+    if kept:
+        desk = rows.worked, rows.waited, rows.given_up, rows.unworked
+    return Results(
         rows.pipeline_deals,
         rows.pipeline_bookings,
-        rows.entered if has_stages else nothing,
-        change,
+        rows.revenue if rows.revenue.size else no_money,
+        rows.entered if has_stages else np.zeros((0, 0, 0, 0, 0), dtype=np.int64),
+        zeros(has_stages, quarters, stages),
+        zeros(plan.referral.channel >= 0, int(plan.referral.class_of.max()) + 1, periods),
+        zeros(has_stages and limited > 0, limited, periods),
+        rows.spend,
+        *desk,
+        zeros(has_stages and limited > 0, quarters, stages),
     )
-    given = open_tables(opened, plan, tables)
-    work = new_space(plan), out
-    run_deals(plan, tables, given, (opened.op, keys[opened.order]), first, work)
+
+
+def add_deals(opened: OpenPlan, followed: Followed, rows: Any) -> None:
+    """Add what became of the open deals to what became of all leads."""
     rows.deals[:] += rows.pipeline_deals
     rows.bookings[:] += rows.pipeline_bookings
-    if has_stages:
-        batches = opened.op.batches
+    if len(followed.change):
+        change, batches = followed.change, opened.op.batches
         for stage, count in zip(batches.stage, np.diff(batches.first), strict=True):
             change[:, 0, stage] += count
-        rows.open[:, :, :stages] += np.cumsum(change, axis=1)
+        rows.open[:, :, : change.shape[2]] += np.cumsum(change, axis=1)
+    if len(followed.held):
+        rows.backlog[:, :, : followed.held.shape[2]] += np.cumsum(followed.held, axis=1)
 
 
 def add_deal_means(opened: OpenPlan, plan: Plan, tables: Tables, means: Means) -> None:

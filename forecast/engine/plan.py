@@ -115,6 +115,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         stream_keys(seed, (("deal", name) for name in ids)),
         by_variant("stays"),
         by_variant("size of stays"),
+        stream_keys(seed, (("deal stays", name) for name in ids)),
     )
 
 

@@ -20,7 +20,7 @@ from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.state import new_state
 from forecast.engine.kernel.sweep import sweep
-from forecast.engine.pipeline import add_deals
+from forecast.engine.pipeline import add_deals, follow_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.revenue import Amounts, Deals, add_recurring
@@ -145,19 +145,24 @@ class Simulator:
         full = rows
         if isinstance(rows, Outcomes) and not self.collapses:
             full = empty_rows(self.blueprint.scenario, runs, JOURNEY)
+        state, stays = self._state(), self.blueprint.maker.stays(tables, values)
+        opened, followed = self.blueprint.opened, None
+        if opened is not None:
+            followed = follow_deals(opened, plan, self.keys, (tables, stays), first, full)
+            if not isinstance(full, Outcomes):
+                state = state._replace(earlier=followed.earlier)
         if isinstance(full, Outcomes):
-            collapse(plan, self.keys, tables, self._state(), first, full, cells)
+            collapse(plan, self.keys, tables, state, first, full, cells)
         else:
-            sweep(plan, self.keys, tables, self._state(), first, full, cells)
+            sweep(plan, self.keys, tables, state, first, full, cells)
         out = full.deals, full.bookings
         add_worth(self.blueprint, self.keys, tables, cells, first, out)
-        if self.blueprint.opened is not None:
-            add_deals(self.blueprint.opened, plan, self.keys.deal, tables, first, full)
-        stays = self.blueprint.maker.stays(tables, values)
         if stays is not None:
             amounts = Amounts(full.deals, full.bookings, full.revenue)
             deals = Deals(cells, tables.scale, first)
             add_recurring(self.blueprint, self.keys, stays, deals, amounts)
+        if opened is not None and followed is not None:
+            add_deals(opened, followed, full)
         if full is not rows:
             for name, array in rows._asdict().items():
                 array[:] = getattr(full, name)

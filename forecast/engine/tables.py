@@ -20,7 +20,7 @@ from forecast.engine.arrivals import (
     stack_rows,
 )
 from forecast.engine.assumptions import Floats, Rows, Values
-from forecast.engine.closing import Clock, make_clock
+from forecast.engine.closing import Clock, days_ahead, make_clock
 from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.takes import (
@@ -93,6 +93,7 @@ class TableMaker:
             brought=self._once("brought", self.customers.brought, values),
             existing=self._once("existing", self.customers.existing, values),
             lag_factor=self._once("lag factor", self._lag_factor, values),
+            ahead=self._once("ahead", lambda v: days_ahead(self.clock, self.layout, v), values),
         )
 
     def stays(self, tables: Tables, values: Values) -> Stays | None:

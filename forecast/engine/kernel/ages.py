@@ -13,7 +13,7 @@ import numpy as np
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.bits import log
 from forecast.engine.kernel.lanes import LANES
-from forecast.engine.kernel.rows import pick
+from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Guides, Plan, Tables
 
@@ -44,6 +44,8 @@ class Movers(NamedTuple):
     laws: Laws
     law_of: Counts  # (g, e) at the start
     at_once: Counts  # (g, e) 1 where what is lost is lost without a lag
+    uneven: Counts  # (g, e) 1 where time runs by the clock of closing
+    steady: bool  # whether that clock is the same in all runs
     group: Counts  # (class,)
     stage: Counts  # (class,)
     age_days: Floats  # (class,) -1 where it is not known: as if it had just entered
@@ -59,6 +61,7 @@ class OpenTables(NamedTuple):
     factor: Floats  # (r, law) on time
     hope: Floats  # (r, f, g, j + 2) chance to be won in the end, or empty
     take: Floats  # (r, f, g, e) of what the ways before left, of items that are won; or empty
+    ahead: Floats  # (r, t) days that the clock of closing has run by a period's end
 
 
 class Ways(NamedTuple):
@@ -124,16 +127,24 @@ def edge(movers: Movers, k: int, law: int, t: int) -> float:
 
 
 @jit()
-def gone_by(movers: Movers, at: tuple[int, int], factor: float, begin: float, t: int) -> float:
-    """Chance that a deal, at = (class, way), is gone by the end of period t if it goes that way.
+def gone_by(
+    movers: Movers, ahead: Floats, at: tuple[int, int, int], factor: float, begin: float, t: int
+) -> float:
+    """Chance that a deal, at = (class, way, row), is gone by the end of period t if it goes so.
 
     One that is older than its lag allows is gone at once.
     """
-    k, e = at
-    law = movers.law_of[movers.group[k], e]
-    if movers.at_once[movers.group[k], e] or begin < NEVER:
+    k, e, row = at
+    g = movers.group[k]
+    law = movers.law_of[g, e]
+    if movers.at_once[g, e] or begin < NEVER:
         return 1.0
-    return 1.0 - beyond(movers.laws, law, edge(movers, k, law, t) / factor) / begin
+    if movers.uneven[g, e]:
+        passed = max(ahead[row_of(len(ahead), row), t] - ON_EDGE_DAYS, 0.0)
+        until = max(movers.age_days[k], 0.0) + passed
+    else:
+        until = edge(movers, k, law, t)
+    return 1.0 - beyond(movers.laws, law, until / factor) / begin
 
 
 @jit()
@@ -148,7 +159,8 @@ def weigh(
     """ways.weight[n] = the chance that a deal goes way n of its stage or one before it.
 
     at: (class, kind, first row, lanes). What is left to 1 is lost at once. Of a deal that is
-    known to be won (SHARE) each way counts by the hope behind it (Doob's h-transform).
+    known to be won (SHARE) each way counts by the hope behind it (Doob's h-transform). An open deal
+    is followed up: that is not to be decided any more.
     """
     k, kind, first, lanes = at
     g, j = movers.group[k], movers.stage[k]
@@ -158,6 +170,10 @@ def weigh(
     begin, end = plan.first_way[j], plan.first_way[j + 1]
     for e in range(begin, end):
         weight, open_so_far = ways.weight[e - begin], ways.begin[e - begin]
+        if e < begin + plan.desk.unworked[j]:  # it is followed up already
+            weight[:lanes] = 0.0
+            open_so_far[:lanes] = 1.0
+            continue
         pick(tables.take[:, plan.phase_of[0], g, e], first, lanes, ways.space)
         for i in range(lanes):
             weight[i] = left[i] * ways.space[i]
@@ -207,11 +223,12 @@ def outlast(
 def is_sure(movers: Movers, k: int, e: int) -> bool:
     """Tell whether the time of a way is the same in all runs."""
     g = movers.group[k]
-    return bool(movers.at_once[g, e] or movers.laws.sure[movers.law_of[g, e]])
+    runs_evenly = movers.steady or not movers.uneven[g, e]
+    return bool(movers.at_once[g, e] or (movers.laws.sure[movers.law_of[g, e]] and runs_evenly))
 
 
 @jit()
-def prepare(plan: Plan, movers: Movers, k: int, ways: Ways) -> None:
+def prepare(plan: Plan, movers: Movers, ahead: Floats, k: int, ways: Ways) -> None:
     """Fill when the deals of a class are gone by each way whose time is the same in all runs."""
     j = movers.stage[k]
     for e in range(plan.first_way[j], plan.first_way[j + 1]):
@@ -221,7 +238,7 @@ def prepare(plan: Plan, movers: Movers, k: int, ways: Ways) -> None:
             done, before = ways.done[n], 0.0
             for t in range(len(done)):
                 if before < 1.0:
-                    before = max(gone_by(movers, (k, e), 1.0, begin, t), before)
+                    before = max(gone_by(movers, ahead, (k, e, 0), 1.0, begin, t), before)
                 done[t] = before
             fill_lookup(done, ways.lookup[n])
 
@@ -246,13 +263,19 @@ def period_of(done: Floats, lookup: Guides, share: float) -> int:
 
 
 @jit()
-def search(movers: Movers, at: tuple[int, int], factor: float, begin: float, share: float) -> int:
-    """The same for a class and a way whose time differs from run to run, up to share's end."""
-    k, e = at
+def search(
+    movers: Movers,
+    ahead: Floats,
+    at: tuple[int, int, int],
+    factor: float,
+    begin: float,
+    share: float,
+) -> int:
+    """The same for a class, way and row, where the time differs from run to run."""
     low, high = 0, int(movers.periods)
     while low < high:
         middle = (low + high) // 2
-        if gone_by(movers, (k, e), factor, begin, middle) > share:
+        if gone_by(movers, ahead, at, factor, begin, middle) > share:
             high = middle
         else:
             low = middle + 1

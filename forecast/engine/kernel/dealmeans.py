@@ -14,7 +14,16 @@ from forecast.engine.kernel.ages import (
     weigh,
 )
 from forecast.engine.kernel.deals import Open, Space, fill_done, hope_of
-from forecast.engine.kernel.flow import Flow, Means, Rows, add_share, clear, follow_on
+from forecast.engine.kernel.flow import (
+    Flow,
+    Means,
+    Rows,
+    add_share,
+    add_worked,
+    bring_revenue,
+    clear,
+    follow_on,
+)
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.rows import row_of
 from forecast.engine.kernel.samplers import Counts, Floats
@@ -81,7 +90,7 @@ def flow_lot(
     for line in range(lines.first[lot], lines.first[lot + 1]):
         b = lines.batch[line]
         k = op.batches.mover[b]
-        prepare(plan, op.movers, k, space.ways)
+        prepare(plan, op.movers, given.ahead, k, space.ways)
         weigh(plan, ordinary, given, op.movers, (k, op.batches.kind[b], first, lanes), space.ways)
         seed(plan, given, op, (line, b, first, lanes), lines, work)
     g = op.batches.group[lines.batch[lines.first[lot]]]
@@ -100,19 +109,39 @@ def flow_lot(
             if is_last:
                 for j in range(stages):
                     means.open[row, q, c, j] += number.open[b, j, i]
-            add_won(
-                (row, q, c, s, p), number.entered[b, stages, i], amount.entered[b, stages, i], means
-            )
+            add_worked(plan, ordinary, number, (row, i, c, b), means)
+            won = number.entered[b, stages, i], amount.entered[b, stages, i]
+            add_won(plan, ordinary, op, (row, plan.spans.start[b], g, p), won, means)
 
 
-@jit(inline=True)
-def add_won(at: tuple[int, int, int, int, int], number: float, amount: float, means: Means) -> None:
-    """Add deals won and what they are worth."""
-    means.deals[at] += number
-    means.bookings[at] += amount
-    means.revenue[at] += amount
-    means.pipeline_deals[at] += number
-    means.pipeline_bookings[at] += amount
+@jit()
+def add_won(
+    plan: Plan,
+    tables: Tables,
+    op: Open,
+    at: tuple[int, int, int, int],
+    won: tuple[float, float],
+    means: Means,
+) -> None:
+    """Add deals won and what they are worth, as ``won`` says; at: (row, period, group, product).
+
+    With recurring products every period is a span of its own, so that the period is known.
+    """
+    row, t, g, p = at
+    number, amount = won
+    segments, q = means.leads.shape[3], plan.quarter_of[t]
+    c, s = g // segments, g % segments
+    means.deals[row, q, c, s, p] += number
+    means.bookings[row, q, c, s, p] += amount
+    means.pipeline_deals[row, q, c, s, p] += number
+    means.pipeline_bookings[row, q, c, s, p] += amount
+    v = op.variant[plan.phase_of[t], g, p]
+    kind = plan.kind[g, v] if v >= 0 else -1
+    if kind < 0:
+        means.revenue[row, q, c, s, p] += amount
+    elif amount > 0.0:
+        payments = amount / tables.booked[row_of(len(tables.booked), row), kind]
+        bring_revenue(plan, tables, (row, t, kind, c, s, p), payments, means)
 
 
 @jit()
@@ -174,8 +203,9 @@ def share_of_period(
     for i in range(len(out)):
         factor = given.factor[row_of(len(given.factor), first + i), law]
         begin = space.ways.begin[n, i]
-        before = gone_by(op.movers, (k, e), factor, begin, t - 1) if t > 0 else 0.0
-        out[i] = gone_by(op.movers, (k, e), factor, begin, t) - before
+        at_row, ahead = (k, e, first + i), given.ahead
+        before = gone_by(op.movers, ahead, at_row, factor, begin, t - 1) if t > 0 else 0.0
+        out[i] = gone_by(op.movers, ahead, at_row, factor, begin, t) - before
 
 
 @jit()
@@ -211,7 +241,8 @@ def close_line(
             means.entered[row, q, c, s, stages] += won
             means.entered[row, q, c, s, stages + 1] += everyone * share - won
             means.open[row, q, c, j] += everyone * (1.0 - before) if is_last else 0.0
-            add_won((row, q, c, s, p), won, space.chance[i] * lines.amount[line] * share, means)
+            worth = space.chance[i] * lines.amount[line] * share
+            add_won(plan, tables[0], op, (row, t, g, p), (won, worth), means)
 
 
 @jit(entry=True)
@@ -234,7 +265,7 @@ def first_moves(
         lanes = min(LANES, len(out) - first)
         space.chance[:] = 1.0
         if k >= 0:
-            prepare(plan, op.movers, k, space.ways)
+            prepare(plan, op.movers, tables[1].ahead, k, space.ways)
             weigh(plan, tables[0], tables[1], op.movers, (k, kind, first, lanes), space.ways)
         if kind == CLOSE:
             hope_of(plan, tables[1], op, (k, first, lanes), space)

@@ -28,15 +28,16 @@ from forecast.engine.kernel.ages import (
     search,
     weigh,
 )
-from forecast.engine.kernel.bits import Word, bit_pair, fill_bits, to_unit
+from forecast.engine.kernel.bits import fill_bits, to_unit
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Bits, Counts, Floats
 from forecast.engine.kernel.shapes import Guides, Plan, Tables
+from forecast.engine.kernel.turns import step_on, take_turn
+from forecast.engine.kernel.wins import Results, Stays, Won, bring
 
 MOST_UNIT = 1.0 - 2.0**-53
 RUNS_AT_ONCE = 1_024  # for which a class is prepared once
-GUIDE_SHIFT = np.uint64(54)
 
 
 class Closes(NamedTuple):
@@ -73,15 +74,16 @@ class Open(NamedTuple):
     closes: Closes
     batches: Batches
     deals: Deals
+    variant: Counts  # (f, g, p) which a product is that is won in a phase, or -1
 
 
-class Results(NamedTuple):
-    """What comes out, one row a run; what is not wanted has no rows."""
+class Marks(NamedTuple):
+    """The keys of the deals, and what is asked about them."""
 
-    deals: Counts  # (r, q, c, s, p)
-    bookings: Floats  # (r, q, c, s, p)
-    entered: Counts  # (r, q, c, s, j + 2)
-    change: Counts  # (r, q, j) of the items inside
+    keys: Bits  # (deal,) in the order of the batches
+    stays: Stays
+    brings: bool  # whether they bring more than their amount when they are won
+    works: bool  # whether it is counted what is worked, or whether some stage takes up only so many
 
 
 class Space(NamedTuple):
@@ -129,14 +131,11 @@ def run_deals(
     plan: Plan,
     tables: Tables,
     given: OpenTables,
-    opened: tuple[Open, Bits],
+    opened: tuple[Open, Marks],
     first_run: int,
     work: tuple[Space, Results],
 ) -> None:
-    """Add what becomes of open deals in the runs first_run, first_run + 1, ... to zeroed rows.
-
-    ``opened``: the deals, and their keys (deal,).
-    """
+    """Add what becomes of open deals in the runs first_run, first_run + 1, ... to zeroed rows."""
     _, out = work
     rows = len(out.deals)
     for begin in range(0, rows, RUNS_AT_ONCE):
@@ -150,18 +149,18 @@ def run_batch(
     plan: Plan,
     tables: Tables,
     given: OpenTables,
-    opened: tuple[Open, Bits],
+    opened: tuple[Open, Marks],
     at: tuple[int, int, int, int],
     work: tuple[Space, Results],
 ) -> None:
     """Draw the deals of a batch in some runs; at: (batch, first row, end, first run)."""
     b, begin, end, first_run = at
-    op, keys = opened
+    op, marks = opened
     space, out = work
     kind, k = op.batches.kind[b], op.batches.mover[b]
     moves = kind in (MODEL, SHARE)
     if moves:
-        prepare(plan, op.movers, k, space.ways)
+        prepare(plan, op.movers, given.ahead, k, space.ways)
     else:
         fill_done(op, op.batches.close[b], space)
     for row in range(begin, end, LANES):
@@ -173,13 +172,13 @@ def run_batch(
         space.lost[:] = 0
         for d in range(op.batches.first[b], op.batches.first[b + 1]):
             where = Where(row, first_run + row, lanes, b, d)
-            fill_bits(keys[d], 0, 0, where.run, lanes, space.bits)
+            fill_bits(marks.keys[d], 0, 0, where.run, lanes, space.bits)
             for i in range(lanes):
                 space.unit[i] = to_unit(space.bits[i])
             if moves:
-                move_on(plan, tables, given, op, where, keys[d], work)
+                move_on(plan, tables, given, opened, where, work)
             else:
-                close(plan, op, where, work)
+                close(plan, tables, opened, where, work)
         if moves:
             add_lost(plan, op, Where(row, 0, lanes, b, 0), space.lost, out)
 
@@ -227,9 +226,16 @@ def add_lost(plan: Plan, op: Open, at: Where, lost: Counts, out: Results) -> Non
 
 
 @jit()
-def close(plan: Plan, op: Open, at: Where, work: tuple[Space, Results]) -> None:
+def close(
+    plan: Plan,
+    tables: Tables,
+    opened: tuple[Open, Marks],
+    at: Where,
+    work: tuple[Space, Results],
+) -> None:
     """Close a deal when it is expected to, won or lost."""
     space, out = work
+    op, marks = opened
     b = at.batch
     segments, stages = out.deals.shape[3], len(plan.first_way) - 1
     c, s = op.batches.group[b] // segments, op.batches.group[b] % segments
@@ -246,9 +252,30 @@ def close(plan: Plan, op: Open, at: Where, work: tuple[Space, Results]) -> None:
             if won:
                 out.deals[row, q, c, s, p] += 1
                 out.bookings[row, q, c, s, p] += amount
+                if marks.brings:
+                    of = row, at.run + i, t, op.batches.group[b]
+                    bring_more(plan, tables, opened, of, at.deal, out)
             if len(out.entered) > 0:
                 out.entered[row, q, c, s, stages if won else stages + 1] += 1
                 out.change[row, q, op.batches.stage[b]] -= 1
+
+
+@jit()
+def bring_more(
+    plan: Plan,
+    tables: Tables,
+    opened: tuple[Open, Marks],
+    at: tuple[int, int, int, int],
+    d: int,
+    out: Results,
+) -> None:
+    """Add what deal d brings that is won; at: (row, run, period, group)."""
+    op, marks = opened
+    row, run, t, g = at
+    segments, p = out.deals.shape[3], op.deals.product[d]
+    place, variant = (g // segments, g % segments, p), op.variant[plan.phase_of[t], g, p]
+    won = Won(row, run, t, g, variant, place, d, op.deals.amount[d])
+    bring(plan, tables.booked, marks.stays, won, out)
 
 
 @jit()
@@ -284,19 +311,20 @@ def move_on(
     plan: Plan,
     tables: Tables,
     given: OpenTables,
-    op: Open,
+    opened: tuple[Open, Marks],
     at: Where,
-    key: Word,
     work: tuple[Space, Results],
 ) -> None:
     """Let a deal leave its stage: won, lost, or into another stage where it goes on."""
     space, out = work
+    op, marks = opened
+    key, is_won = marks.keys[at.deal], op.batches.kind[at.batch] == SHARE
     movers, ways, k = op.movers, space.ways, op.batches.mover[at.batch]
     g, j = movers.group[k], movers.stage[k]
     segments, stages, first = out.deals.shape[3], len(plan.first_way) - 1, plan.first_way[j]
     c, s, p = g // segments, g % segments, op.deals.product[at.deal]
     counts = len(out.entered) > 0
-    take = given.take if op.batches.kind[at.batch] == SHARE else tables.take
+    take = given.take if is_won else tables.take
     for m in range(choose(plan, op, at, space)):
         i = space.going[m]
         n, row = space.way[i], at.row + i
@@ -307,7 +335,8 @@ def move_on(
         else:
             law = movers.law_of[g, first + n]
             factor = given.factor[row_of(len(given.factor), row), law]
-            t = search(movers, (k, first + n), factor, ways.begin[n, i], share)
+            way = k, first + n, row
+            t = search(movers, given.ahead, way, factor, ways.begin[n, i], share)
         target = plan.target[first + n]
         if counts and t < len(plan.quarter_of):
             out.change[row, plan.quarter_of[t], j] -= 1
@@ -320,44 +349,19 @@ def move_on(
                 if target == stages:
                     out.deals[row, q, c, s, p] += 1
                     out.bookings[row, q, c, s, p] += op.deals.amount[at.deal]
+                    if marks.brings:
+                        bring_more(plan, tables, opened, (row, at.run + i, t, g), at.deal, out)
                 break
-            e, later = step_on(plan, tables, take, (row, g, target, t), (key, at.run + i, hop))
+            address = key, at.run + i, hop
+            if marks.works:
+                own = take, is_won
+                e, later = take_turn(plan, tables, own, (row, g, target, t), address, out)
+            else:
+                begin = plan.first_way[target]
+                e, later = step_on(plan, tables, take, (row, g, target, t, begin), address)
             if counts:
                 out.change[row, q, target] += 1
                 if later < len(plan.quarter_of):
                     out.change[row, plan.quarter_of[later], target] -= 1
             target, t = stages + 1 if e < 0 else plan.target[e], later
             hop += 1
-
-
-@jit()
-def step_on(
-    plan: Plan,
-    tables: Tables,
-    take: Floats,
-    at: tuple[int, int, int, int],
-    address: tuple[Word, int, int],
-) -> tuple[int, int]:
-    """The way that an item takes out of a stage, or -1 if it is lost at once; and the period.
-
-    at: (row, group, stage, period).
-    """
-    row, g, j, t = at
-    key, run, hop = address
-    phase = plan.phase_of[t]
-    first, second = bit_pair(key, run, hop, 0)
-    unit, left = to_unit(first), 1.0
-    for e in range(plan.first_way[j], plan.first_way[j + 1]):
-        share = left * take[row_of(len(take), row), phase, g, e]
-        left -= share
-        if unit < share or (left <= 0.0 and share > 0.0):
-            lag = plan.lag_of[plan.lag_phase_of[t], g, e]
-            of = tables.lag_first[lag] + tables.lag_step[lag] * row
-            cell = int(tables.lag_guide[of, second >> GUIDE_SHIFT])
-            if cell < 0:
-                cell = -1 - cell
-                while cell < tables.lag_cells[of] - 1 and second >= tables.lag_cumulative[of, cell]:
-                    cell += 1
-            return e, t + cell
-        unit -= share
-    return -1, t

@@ -444,6 +444,19 @@ def add_recurring(
     c, s, p = place
     booked = tables.booked[row_of(len(tables.booked), row), kind]
     means.bookings[row, plan.quarter_of[t], c, s, p] += worth * booked
+    bring_revenue(plan, tables, (row, t, kind, c, s, p), worth, means)
+
+
+@jit()
+def bring_revenue(
+    plan: Plan,
+    tables: Tables,
+    at: tuple[int, int, int, int, int, int],
+    worth: float,
+    means: Means,
+) -> None:
+    """Add what payments of so much bring; at: (row, period, kind, channel, segment, product)."""
+    row, t, kind, c, s, p = at
     kept = tables.kept[row_of(len(tables.kept), row), kind]
     for n in range(len(plan.quarter_of) - t):
         means.revenue[row, plan.quarter_of[t + n], c, s, p] += worth * kept[n]

@@ -32,11 +32,14 @@ class Visit(NamedTuple):
 
 @jit()
 def open_desks(tables: Tables, state: State, at: At) -> None:
-    """Read how many items each limited stage can take up in a period."""
+    """Read how many items each limited stage can take up in a period, after open deals."""
     for k in range(len(state.queue.slots)):
         for i in range(at.lanes):
             row = row_of(len(tables.slots), at.row + i)
             state.queue.slots[k, i] = tables.slots[row, k, at.period]
+        if len(state.earlier.used) > 0:
+            for i in range(at.lanes):
+                state.queue.slots[k, i] -= state.earlier.used[at.row + i, k, at.period]
 
 
 @jit()

@@ -45,3 +45,15 @@ def add_customers(plan: Plan, at: tuple[int, int, int], won: Counts, customers: 
         mine = customers[plan.referral.class_of[plan.phase_of[t], g, v], t]
         for i in range(len(won)):
             mine[i] += won[i]
+
+
+@jit(merge=True)
+def begin_customers(won: Counts, at: tuple[int, int], customers: Floats) -> None:
+    """Begin with the customers won of open deals, (run, class, t), if any; at: (row, lanes)."""
+    first, lanes = at
+    customers[:] = 0.0
+    if len(won) > 0:
+        for a in range(won.shape[1]):
+            for t in range(won.shape[2]):
+                for i in range(lanes):
+                    customers[a, t, i] = won[first + i, a, t]

@@ -75,6 +75,7 @@ class Keys(NamedTuple):
     deal: Bits  # (deal,) open ones, in the order of the file
     stays: Bits  # (g, v) how long customers stay
     stay_size: Bits  # (g, v) sizes of the deals of customers that stay equally long
+    deal_stay: Bits  # (deal,) how long the customer of an open one stays, in the order of the file
 
 
 class Tables(NamedTuple):
@@ -107,6 +108,7 @@ class Tables(NamedTuple):
     brought: Floats  # (r, class, k) leads that a customer brings k + 1 periods after the win
     existing: Floats  # (r, t) leads that the customers at as_of bring
     lag_factor: Floats  # (r, lag) factor on time, for open deals; (1, 0) where there are none
+    ahead: Floats  # (r, t) days that the clock of closing has run by a period's end; (1, 0) if even
 
 
 class Futures(NamedTuple):
@@ -129,3 +131,10 @@ class Futures(NamedTuple):
     unworked: Counts  # (r, q, j)
     pipeline_deals: Counts  # (r, q, c, s, p)
     pipeline_bookings: Floats  # (r, q, c, s, p)
+
+
+class Earlier(NamedTuple):
+    """What the open deals did, who come before all new leads; no rows where it does not matter."""
+
+    customers: Counts  # (r, class, t) won in a period, who bring leads
+    used: Counts  # (r, k, t) slots of the limited stages

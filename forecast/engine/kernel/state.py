@@ -7,7 +7,7 @@ import numpy as np
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.referral import new_customers
 from forecast.engine.kernel.samplers import Counts, Floats
-from forecast.engine.kernel.shapes import Keys, Plan
+from forecast.engine.kernel.shapes import Earlier, Keys, Plan
 from forecast.engine.kernel.spread import Spread, new_spread
 
 VISIT_SHIFT = 12  # a step is period | visit << 12: at most 4,095 periods
@@ -54,6 +54,7 @@ class State(NamedTuple):
     tally: Tally
     queue: Queue
     customers: Floats  # (class, t, lane) won in a period; empty where they bring no leads
+    earlier: Earlier  # by the rows of what is simulated
 
 
 class At(NamedTuple):
@@ -106,4 +107,5 @@ def new_state(plan: Plan, keys: Keys) -> State:
         tally,
         queue,
         new_customers(plan),
+        Earlier(*np.zeros((2, 0, 0, 0), np.int64)),
     )

@@ -7,7 +7,7 @@ from forecast.engine.kernel import jit
 from forecast.engine.kernel.lanes import LANES, binomials, poissons
 from forecast.engine.kernel.leads import disperse, random_leads
 from forecast.engine.kernel.queue import Visit, close_desks, open_desks, set_aside, take_turns
-from forecast.engine.kernel.referral import add_customers, to_bring
+from forecast.engine.kernel.referral import add_customers, begin_customers, to_bring
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Counts
 from forecast.engine.kernel.shapes import Futures, Keys, Plan, Tables
@@ -25,8 +25,9 @@ def sweep(
     futures: Futures,
     cells: Counts,
 ) -> None:
-    """Simulate the runs first_run, first_run + 1, ... into the rows of ``futures`` (zeroed).
+    """Simulate the runs first_run, first_run + 1, ... into the rows of ``futures``.
 
+    They are zeroed, or hold what became of open deals, to which all is added.
     Deals go to ``cells`` (g, v, span, r), whose value and place among the products come later.
     """
     rows = len(futures.leads)
@@ -58,7 +59,7 @@ def block(
     state.open[:] = 0
     state.queue.held[:] = 0
     state.queue.oldest[:] = 0
-    state.customers[:] = 0.0
+    begin_customers(state.earlier.customers, (row, lanes), state.customers)
     for t in range(periods):
         if limited > 0:
             open_desks(tables, state, At(row, run, lanes, t, 0, 0, 0))
@@ -93,14 +94,14 @@ def write(state: State, futures: Futures, quarter: int, begin: At) -> None:
     for i in range(begin.lanes):
         row = begin.row + i
         for c in range(len(tally.spend)):
-            futures.spend[row, quarter, c] = tally.spend[c, i]
+            futures.spend[row, quarter, c] += tally.spend[c, i]
         for j in range(len(state.open)):
-            futures.open[row, quarter, j] = state.open[j, i]
+            futures.open[row, quarter, j] += state.open[j, i]
         for g in range(len(tally.leads)):
             c, s = g // segments, g % segments
             futures.leads[row, quarter, c, s] = tally.leads[g, i]
             for j in range(tally.entered.shape[1]):
-                futures.entered[row, quarter, c, s, j] = tally.entered[g, j, i]
+                futures.entered[row, quarter, c, s, j] += tally.entered[g, j, i]
     tally.leads[:] = 0
     tally.entered[:] = 0
     tally.spend[:] = 0.0
@@ -113,10 +114,10 @@ def write_desks(plan: Plan, state: State, futures: Futures, t: int, begin: At) -
     for i in range(begin.lanes):
         row = begin.row + i
         for j in range(len(tally.worked)):
-            futures.worked[row, quarter, j] = tally.worked[j, i]
-            futures.waited[row, quarter, j] = tally.waited[j, i]
-            futures.given_up[row, quarter, j] = tally.given_up[j, i]
-            futures.unworked[row, quarter, j] = tally.unworked[j, i]
+            futures.worked[row, quarter, j] += tally.worked[j, i]
+            futures.waited[row, quarter, j] += tally.waited[j, i]
+            futures.given_up[row, quarter, j] += tally.given_up[j, i]
+            futures.unworked[row, quarter, j] += tally.unworked[j, i]
     for k in range(len(plan.desk.stages)):
         j = plan.desk.stages[k]
         for a in range(queue.oldest[k], t + 1):
