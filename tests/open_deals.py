@@ -143,7 +143,7 @@ class NaiveDeals(_Run):
                 path.append(("lost", period))
                 break
             body = self.scenario.versions[version].journeys[group][stage]
-            path.append((target, period + self._delay(body.transitions[target], period)))
+            path.append((target, period + self._delay(body.transitions[target], target, period)))
         return path
 
     def _chance(self, deals, d, group, stage) -> float:
