@@ -13,7 +13,7 @@ from open_deals import naive_runs, with_deals
 from scipy import stats
 
 from forecast.engine.dataset import simulate
-from forecast.engine.kernel.ages import beyond
+from forecast.engine.kernel import ages, jit
 from forecast.engine.laws import make_laws
 from forecast.scenario.families import Periods, build
 
@@ -223,6 +223,11 @@ def test_a_deal_of_known_chance_is_won_with_it():
     hope = np.linalg.solve([[0.7, -0.2], [-0.2, 1.0]], [0.0, 0.3])
     found = won_chance(journey, stage="lead", age_days=5.0, age_periods=1, close_period=3)
     assert found == pytest.approx(hope[0], rel=1e-9)
+
+
+@jit(entry=True)
+def beyond(laws, law, x):
+    return ages.beyond(laws, law, x)
 
 
 FAMILIES = [
