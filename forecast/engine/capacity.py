@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from forecast.engine.assumptions import Draws, Floats
 from forecast.engine.desks import capacity_by_period, limited_stages
 from forecast.engine.expected import flow_at
-from forecast.engine.kernel.flow import Means
+from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.limits import unknown_means
 from forecast.engine.plan import make_blueprint

@@ -21,7 +21,7 @@ import numpy as np
 from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.branching import with_brought
 from forecast.engine.flows import expect_rows
-from forecast.engine.kernel.flow import Means
+from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.limits import known_means
 from forecast.engine.pipeline import add_deal_means

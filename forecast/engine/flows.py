@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.kernel.flow import Means, expect, new_flow
+from forecast.engine.kernel.flow import new_flow
+from forecast.engine.kernel.means import Means, expect
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.plan import Blueprint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.engine.desks import limited_stages
-from forecast.engine.kernel.flow import Means
+from forecast.engine.kernel.means import Means
 from forecast.scenario.facts import reachable
 from forecast.scenario.model import WON, Scenario
 

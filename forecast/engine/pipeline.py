@@ -20,8 +20,9 @@ from forecast.engine.kernel.deals import (
     new_space,
     run_deals,
 )
-from forecast.engine.kernel.flow import Means, new_flow
+from forecast.engine.kernel.flow import new_flow
 from forecast.engine.kernel.hope import fill_hope
+from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.shapes import Earlier, Futures, Keys, Plan, Tables
 from forecast.engine.kernel.wins import Results
 from forecast.engine.kernel.wins import Stays as DealStays

@@ -21,7 +21,7 @@ from forecast.engine.chance import ExactChances, GoalSpan, Moments
 from forecast.engine.customers import CustomerRuns, Customers
 from forecast.engine.expected import Expectation, expectation
 from forecast.engine.kernel.collapse import Outcomes
-from forecast.engine.kernel.flow import Means
+from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.plan import Blueprint
