@@ -18,8 +18,9 @@ from .options import (
     read_sets,
     seed_option,
     set_option,
+    verbose_option,
 )
-from .screen import print_json, progress
+from .screen import print_json, progress, tell_detail
 
 if TYPE_CHECKING:
     from forecast.scenario.model import Scenario
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 @set_option
 @json_option
 @quiet_option
+@verbose_option
 def command(**asked: Any) -> None:
     """Compare SCENARIOS with the first of them, in the same futures, and explain what differs.
 
@@ -80,6 +82,8 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
         asked["by_path"],
     )
     scenarios = _read(asked)
+    for scenario in scenarios.values():
+        tell_detail(scenario, asked["verbose"])
     with progress(asked["quiet"]) as meter:
         return compare_document(
             scenarios, question, runs=asked["runs"], seed=asked["seed"], progress=meter

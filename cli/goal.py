@@ -19,9 +19,10 @@ from .options import (
     scenario_argument,
     seed_option,
     set_option,
+    verbose_option,
 )
 from .run import refuse_unsound
-from .screen import print_json, progress
+from .screen import print_json, progress, tell_detail
 
 
 @click.command("goal", short_help="Chance of each goal of SCENARIO, and what it takes.")
@@ -52,6 +53,7 @@ from .screen import print_json, progress
 @set_option
 @json_option
 @quiet_option
+@verbose_option
 @click.option(
     "--fail-below-confidence",
     is_flag=True,
@@ -89,6 +91,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     question = Question(
         asked["metrics"], asked["quarters"], asked["paths"], asked["reach"] or (), asked["coverage"]
     )
+    tell_detail(scenario, asked["verbose"])
     with progress(asked["quiet"]) as meter:
         return goals_document(
             scenario, question, runs=asked["runs"], seed=asked["seed"], progress=meter

@@ -160,6 +160,13 @@ def quiet_option(function: F) -> F:
     )(function)
 
 
+def verbose_option(function: F) -> F:
+    """Add --verbose."""
+    return click.option(
+        "--verbose", is_flag=True, help="Say on stderr how scenarios are simulated."
+    )(function)
+
+
 def metric_option(function: F) -> F:
     """Add --metric NAME, which may be repeated."""
     return click.option(

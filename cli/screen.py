@@ -18,6 +18,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from forecast.scenario.model import Scenario
+
 PIPE_COLUMNS = 100  # what a line may take where there is no screen to ask
 LEAST_COLUMNS = 40
 SHOW_AFTER_SECONDS = 0.5
@@ -26,6 +28,19 @@ SHOW_AFTER_SECONDS = 0.5
 def print_json(document: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(document, indent=1, ensure_ascii=not drawable(), allow_nan=False))
+
+
+def tell_detail(scenario: Scenario, verbose: bool) -> None:
+    """Say on stderr, if wanted, whether deals and money can be simulated by themselves."""
+    if not verbose:
+        return
+    from forecast.engine.uses import ties
+    from forecast.scenario.errors import listed
+
+    how = "deals and money are simulated by themselves where only they are asked for"
+    if ties(scenario):
+        how = f"all stages are simulated together, because of {listed(ties(scenario))}"
+    click.echo(f"{scenario.name}: {how}.", err=True)
 
 
 def columns() -> int:

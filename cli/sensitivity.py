@@ -15,8 +15,9 @@ from .options import (
     scenario_argument,
     seed_option,
     set_option,
+    verbose_option,
 )
-from .screen import print_json, progress
+from .screen import print_json, progress, tell_detail
 
 
 @click.command("sensitivity", short_help="What SCENARIO's figures depend on most.")
@@ -57,6 +58,7 @@ from .screen import print_json, progress
 @set_option
 @json_option
 @quiet_option
+@verbose_option
 def command(**asked: Any) -> None:
     """Tell what a figure of SCENARIO depends on most: each assumption moved, shares of variance.
 
@@ -84,6 +86,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     scenario = forecast.read_scenario(asked["scenario"], asked["sets"])
     measure = measure_named(scenario, asked["metric"], asked["quarter"], asked["goal"] or 0)
     paths = [path.strip() for text in asked["paths"] for path in text.split(",") if path.strip()]
+    tell_detail(scenario, asked["verbose"])
     with progress(asked["quiet"]) as meter:
         return sensitivity_document(
             scenario,

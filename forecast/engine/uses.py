@@ -10,7 +10,11 @@ RECURRING = "recurring"  # products that customers pay for again and again
 REFERRAL = "referral"  # customers that bring leads
 WORKED = "worked"  # costs of items that are taken up
 LIMITED = "limited"  # stages that take up only so many
-JOINED = frozenset({LIMITED, REFERRAL, WORKED})  # these tie leads together, or stages to money
+JOINED = {  # what ties leads together, or stages to money, and what people call it
+    LIMITED: "a capacity",
+    REFERRAL: "referrals",
+    WORKED: "costs of items that are worked",
+}
 
 
 def uses(scenario: Scenario) -> frozenset[str]:
@@ -39,4 +43,10 @@ def uses(scenario: Scenario) -> frozenset[str]:
 
 def needs_journey(scenario: Scenario) -> bool:
     """Tell whether deals and money can only be simulated together with all stages before."""
-    return bool(uses(scenario) & JOINED)
+    return bool(ties(scenario))
+
+
+def ties(scenario: Scenario) -> tuple[str, ...]:
+    """Name what ties a scenario's leads together, or their stages to money."""
+    used = uses(scenario)
+    return tuple(name for part, name in JOINED.items() if part in used)
