@@ -3,7 +3,7 @@
     python benchmarks/compare.py [SECTION ...] [--rounds N] [--write]
 
 ``--write`` puts the tables into RESULTS.md, each between its two markers, and draws the pictures.
-Sections: speed, scaling, samplers, memory, start, accuracy, pipeline, capacity.
+Sections: speed, scaling, samplers, memory, start, accuracy, pipeline, capacity, questions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from pictures import Picture
 from tables import Table
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-SECTIONS = ("speed", "scaling", "samplers", "memory", "start", "accuracy", "pipeline", "capacity")
+SECTIONS = (
+    "speed", "scaling", "samplers", "memory", "start", "accuracy", "pipeline", "capacity",
+    "questions",
+)  # fmt: skip
 
 
 def main() -> None:

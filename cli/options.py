@@ -13,8 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 if TYPE_CHECKING:
     WholeParam = click.ParamType[int]
     ShareParam = click.ParamType[float]
+    SharesParam = click.ParamType[tuple[float, ...]]
 else:  # click 8.2 has no types of parameters' values
-    WholeParam = ShareParam = click.ParamType
+    WholeParam = ShareParam = SharesParam = click.ParamType
 
 DEFAULT_RUNS = 10_000
 
@@ -62,6 +63,32 @@ class PrecisionType(ShareParam):
             must = "a share from 0.005% to 20%. Write it as 0.5%."
             self.fail(f"got {value}; must be {must}", param, ctx)
         return share
+
+
+class ConfidencesType(SharesParam):
+    """Confidences between commas, as 80%,90%,95%."""
+
+    name = "shares"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Read the confidences in order, or fail with what they must be."""
+        from forecast.scenario.quantities import QuantityFault, number
+
+        if isinstance(value, tuple):
+            return value
+        found = []
+        for text in str(value).split(","):
+            try:
+                share = number(text.strip())
+            except QuantityFault:
+                share = 0.0
+            if not 0.0 < share < 1.0:
+                must = "confidences between 0% and 100%. Write them as 80%,90%,95%."
+                self.fail(f"got {value}; must be {must}", param, ctx)
+            found.append(share)
+        return tuple(dict.fromkeys(found))
 
 
 class SeedType(WholeParam):
@@ -130,6 +157,28 @@ def quiet_option(function: F) -> F:
     """Add --quiet."""
     return click.option(
         "--quiet", is_flag=True, help="Print no progress and no table, only errors."
+    )(function)
+
+
+def metric_option(function: F) -> F:
+    """Add --metric NAME, which may be repeated."""
+    return click.option(
+        "--metric",
+        "metrics",
+        multiple=True,
+        metavar="NAME",
+        help="Only deals, bookings, revenue, leads or a stage; may be repeated.",
+    )(function)
+
+
+def quarter_option(function: F) -> F:
+    """Add --quarter LABEL, which may be repeated."""
+    return click.option(
+        "--quarter",
+        "quarters",
+        multiple=True,
+        metavar="LABEL",
+        help="Only a quarter such as 2027Q4, or a year; may be repeated.",
     )(function)
 
 

@@ -73,12 +73,12 @@ def command(ctx: click.Context, /, **asked: Any) -> None:
         from .run_table import print_run
 
         print_run(document)
-    _refuse_unsound(document["check"])
+    refuse_unsound(document["check"])
     if asked["fail_below_confidence"] and not all(g["reached"] for g in document["goals"]):
         ctx.exit(BELOW_CONFIDENCE)
 
 
-def _refuse_unsound(check: Mapping[str, Any]) -> None:
+def refuse_unsound(check: Mapping[str, Any]) -> None:
     """Fail where simulated means are not what closed forms say."""
     if check["passed"]:
         return

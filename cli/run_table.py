@@ -124,7 +124,7 @@ def _bar(deals: Document, most: float, width: int) -> str:
 def _print_customers(customers: Sequence[Document]) -> None:
     """What a customer of each channel is worth and costs, where either is more than a deal."""
     rows = [each for each in customers if each["product"] == EVERYTHING]
-    if not any(each["recurring"] or each["cac"]["p90"] != 0.0 for each in rows):
+    if not any(each["recurring"] or (each["cac"]["mean"] or 0.0) > 0.0 for each in rows):
         return
 
     def column(name: str, key: str, write: Callable[[float], str]) -> list[str]:

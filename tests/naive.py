@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from random import Random
 
 import numpy as np
-from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pick
+from naive_customers import Customers
+from naive_rules import MONTH_DAYS, UNIT_DAYS, UNIT_MONTHS, Rules, figure_of, pick, poisson
 
 from forecast.scenario.families import Family, Periods
 from forecast.scenario.model import (
-    BetaGeometric,
     Number,
     Rate,
-    Recurring,
     Referral,
     Scenario,
     Transition,
@@ -164,24 +163,11 @@ class Naive:
         return days / (UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per])
 
 
-def _days_in(per: str) -> float:
-    return UNIT_DAYS[per] if per in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[per]
-
-
 def _first_of_month(number: int) -> int:
     return dt.date(number // 12, number % 12 + 1, 1).toordinal()
 
 
-def poisson(mean: float, rng: Random) -> int:
-    """Count the arrivals of a unit-rate Poisson process before ``mean``."""
-    count, clock = 0, rng.expovariate(1.0)
-    while clock < mean:
-        count += 1
-        clock += rng.expovariate(1.0)
-    return count
-
-
-class _Run(Rules):
+class _Run(Customers, Rules):
     """One run: its assumptions, drawn once, and the leads that live through it."""
 
     def __init__(self, world: Naive, rng: Random) -> None:
@@ -373,41 +359,6 @@ class _Run(Rules):
     def _vary(self, variable: Variable) -> float:
         return self.world.draw(variable.family, self.rng) * self.factor(variable.about)
 
-    def _recommend(self, won: int) -> None:
-        """Let a customer have ideas in each period after the win, as long as he has any."""
-        for v, weight in self.world.weights[won].items():
-            referral = self.scenario.versions[v].referral
-            if referral is None:
-                return
-            left = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
-            for period in range(won + 1, self.world.periods):
-                self._bring(referral, weight * min(1.0, left), period)
-                left -= 1.0
-                if left <= 0.0:
-                    break
-
-    def _recommend_as_existing(self) -> None:
-        """Let the customers who are there at the start have ideas from then on."""
-        referral = self.scenario.versions[0].referral
-        if referral is None:
-            return
-        begin, end = 0.0, 1.0 - self.scenario.calendar.first_offset
-        stop = referral.during / UNIT_DAYS[self.scenario.calendar.unit]
-        for period in range(self.world.periods):
-            time = max(0.0, min(end, stop) - begin)
-            self._bring(referral, self.value(referral.existing) * time, period)
-            begin, end = end, end + 1.0
-
-    def _bring(self, referral, time: float, period: int) -> None:
-        """Turn the ideas of so many customers' periods into leads."""
-        unit = referral.leads.per
-        days = UNIT_DAYS[unit] if unit in UNIT_DAYS else MONTH_DAYS * UNIT_MONTHS[unit]
-        rate = self.value(referral.leads.amount) / days * UNIT_DAYS[self.scenario.calendar.unit]
-        for _ in range(poisson(rate * time, self.rng)):
-            later = period + self._delay(referral, referral.channel or "", period)
-            if later < self.world.periods:
-                self.brought.append((later, self.scenario.referred))
-
     def _chances(self, version: int, channel: str, segment: str, stage: str) -> dict[str, float]:
         """Give the chances of the ways out of a stage; what is left out is lost at once."""
         key = (version, channel, segment, stage)
@@ -429,32 +380,3 @@ class _Run(Rules):
             self.record.revenue[key] += size
         else:
             self._serve(key, size, recurring, period)
-
-    def _serve(self, key: tuple, size: float, recurring: Recurring, won: int) -> None:
-        """Let a customer pay and, at the end of each term, perhaps leave."""
-        every = MONTH_DAYS * UNIT_MONTHS[recurring.every]
-        payments = round(recurring.term / every)
-        grows = self._per_days(recurring.expansion, every)
-        self.record.bookings[key] += sum(size * (1.0 + grows) ** k for k in range(payments))
-        step = UNIT_DAYS[self.scenario.calendar.unit]
-        churn = self._own_churn(recurring.churn)
-        term = payments * every
-        terms_over = 0
-        for period in range(won, self.world.periods):
-            age = (period - won) * step
-            while age >= (terms_over + 1) * term - 1e-6:
-                terms_over += 1
-                if self.rng.random() >= (1.0 - churn) ** (term / _days_in(recurring.churn.per)):
-                    return
-            pay = size * (1.0 + grows) ** math.floor(age / every + 1e-9)
-            quarter = self.world.quarter_of[period]
-            self.record.revenue[(quarter, *key[1:])] += pay * step / every
-
-    def _per_days(self, rate: Rate, days: float) -> float:
-        return (1.0 + self.value(rate.amount)) ** (days / _days_in(rate.per)) - 1.0
-
-    def _own_churn(self, churn: Rate | BetaGeometric) -> float:
-        """The churn of one customer, in a unit of its own."""
-        if isinstance(churn, Rate):
-            return self.value(churn.amount)
-        return self.rng.betavariate(self.value(churn.alpha), self.value(churn.beta))

@@ -41,6 +41,15 @@ def pick(chances: dict[str, float], rng: Random) -> str | None:
     return None
 
 
+def poisson(mean: float, rng: Random) -> int:
+    """Count the arrivals of a unit-rate Poisson process before ``mean``."""
+    count, clock = 0, rng.expovariate(1.0)
+    while clock < mean:
+        count += 1
+        clock += rng.expovariate(1.0)
+    return count
+
+
 class Rules:
     """What a run of the simulator adds to the life of a lead."""
 

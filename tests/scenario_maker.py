@@ -13,6 +13,9 @@ from random import Random
 from typing import Any
 
 import yaml
+from maker_capacity import add_capacity
+from maker_journey import Journeys
+from maker_products import Products
 from maker_rules import DAYS, LEADS, Rules
 
 from forecast.scenario.errors import ScenarioError
@@ -40,58 +43,6 @@ def random_scenario_text(seed: int, *, capacity: bool = False) -> str:
             made["correlation"] = maker.correlations(known)
         return _write(made)
     raise AssertionError(f"no valid scenario for seed {seed}")
-
-
-def add_capacity(maker: _Maker, made: dict) -> None:
-    """Let one or two stages take up only so many items, and some change how many."""
-    chosen = maker.rng.sample(maker.stages, min(len(maker.stages), maker.rng.choice([1, 2, 2])))
-    made["capacity"] = {stage: _capacity_of_stage(maker) for stage in chosen}
-    for channel in made["channels"].values():
-        if "cost" in channel and maker.maybe():
-            channel["cost"]["worked"] = {maker.rng.choice(maker.stages): maker.positive(20)}
-    plain = [s for s in chosen if isinstance(made["capacity"][s].get("per_period"), float)]
-    if plain and maker.maybe():
-        day = maker.start + dt.timedelta(maker.horizon_days // 3)
-        value = maker.between(0.0, 4.0)
-        change = {"from": day.isoformat(), "set": {f"capacity.{plain[0]}.per_period": value}}
-        made.setdefault("changes", []).append(change)
-
-
-def _capacity_of_stage(maker: _Maker) -> dict:
-    """A limit below what comes, or none; a plan, or reps of whom some are new."""
-    each = LEADS / maker.horizon_days * DAYS[maker.period] * maker.between(0.1, 0.9)
-    made: dict[str, Any] = {}
-    kind = maker.rng.choice(["figure", "figure", "plan", "reps", "none"])
-    if kind == "figure":
-        made["per_period"] = maker.rng.choice([round(each, 3), maker.positive(each)])
-    elif kind == "plan":
-        figures = [maker.positive(2 * each), 0.0, round(each, 3)]
-        made |= {"per_period": figures, "then": maker.rng.choice(["repeat", "last"])}
-    elif kind == "reps":
-        made["reps"] = _reps(maker, each)
-    if made and maker.maybe():
-        amount = maker.rng.choice([0.2, maker.share(0.3)])
-        made["waiting"] = {"give_up": {"amount": amount, "per": maker.rng.choice([*DAYS])}}
-    if made and maker.maybe(0.4):
-        made["priority"] = maker.rng.sample(maker.channels, 1)
-    if not made or maker.maybe(0.4):
-        made["follow_up"] = maker.share(0.6)
-    return made
-
-
-def _reps(maker: _Maker, each: float) -> dict:
-    days = sorted(maker.rng.randrange(-40, maker.horizon_days) for _ in range(2))
-    first, last = (maker.start + dt.timedelta(day) for day in days)
-    per = maker.rng.choice([*DAYS])
-    return {
-        "each": {"amount": maker.positive(each * DAYS[per] / DAYS[maker.period] / 2), "per": per},
-        "now": maker.rng.choice([1, 2]),
-        "hires": [
-            {"from": first.isoformat(), "count": maker.rng.choice([1, maker.positive(1.5)])},
-            {"from": last.isoformat(), "count": -1},
-        ],
-        "ramp": [0.0, maker.share(0.4), 1.0],
-    }
 
 
 def recurring_scenario_text(seed: int) -> str:
@@ -147,7 +98,7 @@ _Plain.add_representer(
 )
 
 
-class _Maker(Rules):
+class _Maker(Journeys, Products, Rules):
     """One random scenario in the making."""
 
     def __init__(self, seed: str) -> None:
@@ -333,102 +284,6 @@ class _Maker(Rules):
             first["share"] = {"uniform": ends}
         for name in self.segments:
             self._override(made[name], journey, products)
-        return made
-
-    def _override(self, thing: dict, journey: dict, products: dict) -> None:
-        """Let a channel or segment differ in one way and in one size."""
-        if self.maybe(0.4):
-            stage = self.rng.choice(self.stages)
-            target = self.rng.choice([t for t in journey[stage] if t != "dirichlet"])
-            way = journey[stage][target]
-            differs: dict[str, Any] = {}
-            if "conversion" in way and self.maybe(0.7):
-                differs["conversion"] = self.share(self.between(0.05, 0.2))
-            if not differs and "within" not in way:
-                differs["lag"] = self.lag()
-            if differs:
-                thing["journey"] = {stage: {target: differs}}
-        if products and self.maybe(0.3):
-            product = self.rng.choice(self.products)
-            size = self.variable(self.between(10, 300))
-            thing["products"] = {product: {"size": size}}
-
-    def _stage(self, i: int) -> dict:
-        """Ways from a stage: always to the next one, perhaps past it, back, or slowly to lost."""
-        stage = self.stages[i]
-        onward = self.stages[i + 1] if i + 1 < len(self.stages) else "won"
-        others = [t for t in [*self.stages, "won"] if t != onward]
-        more = self.rng.sample(others, min(len(others), self.rng.choice([0, 1, 1, 2])))
-        if self.maybe(0.2):
-            return self._together(stage, [onward, *more])
-        made: dict[str, Any] = {}
-        for target in [onward, *more]:
-            way: dict[str, Any] = {}
-            centre = self.between(0.15, 0.26) * (1.3 if target == onward else 0.8)
-            alone = not any("share_of_rest" in w for w in made.values())
-            if target != onward and alone and self.maybe():
-                way["share_of_rest"] = self.share(centre)
-            if not way:
-                way["conversion"] = self.share(centre)
-            if self.maybe(0.85):
-                way["lag"] = self.lag()
-            self._count_within(way)
-            made[target] = way
-        if self.maybe(0.35):
-            made["lost"] = {"lag": self.lag()}
-            if self.maybe(0.3):
-                made["lost"]["conversion"] = self.between(0.02, 0.1)
-        return made
-
-    def _count_within(self, way: dict) -> None:
-        """Sometimes count a conversion within a time in which most of the lags end."""
-        lag = way.get("lag")
-        whole = isinstance(lag, dict) and "periods" in lag
-        if "conversion" in way and lag is not None and not whole and self.maybe(0.4):
-            way["within"] = f"{round(self.between(0.3, 0.7) * self.horizon_days)} days"
-
-    def _together(self, stage: str, targets: list[str]) -> dict:
-        counts: dict[str, float] = {t: self.rng.choice([2, 6, 15]) for t in targets}
-        if stage in counts:
-            counts[stage] = 1
-        made: dict[str, Any] = {"dirichlet": {**counts, "lost": self.rng.choice([10, 20])}}
-        for target in targets:
-            made[target] = {"lag": self.lag()}
-        if self.maybe(0.3):
-            made["lost"] = {"lag": self.lag()}
-        return made
-
-    def recurring(self) -> dict:
-        """What makes a product recurring, with churns that show within the horizon."""
-        every = self.rng.choice(["month", "month", "quarter"])
-        made: dict[str, Any] = {"every": every, "discount": "30% per quarter"}
-        if self.maybe():
-            made["churn"] = {"amount": self.share(self.between(0.05, 0.3)), "per": "month"}
-        else:
-            shape = {"alpha": self.positive(0.8), "beta": self.positive(3.0)}
-            made["churn"] = {"shifted_beta_geometric": {**shape, "per": self.rng.choice([*DAYS])}}
-        if self.maybe():
-            low = self.between(-0.1, 0.05)
-            amount = {"uniform": {"low": low, "high": round(low + 0.05, 6)}}
-            made["expansion"] = {"amount": self.rng.choice([low, amount]), "per": "quarter"}
-        if self.maybe(0.4):
-            made["term"] = "2 quarters" if every == "quarter" else "3 months"
-        return made
-
-    def _products(self) -> dict:
-        made = {}
-        left = 1.0
-        for i, name in enumerate(self.products):
-            last = i == len(self.products) - 1
-            mix = round(left, 6) if last else round(left * self.between(0.2, 0.8), 6)
-            left -= mix
-            size = self.variable(self.between(10, 300))
-            made[name] = {"mix": mix, "size": size}
-        if len(made) > 1 and self.maybe(0.4):
-            mix = made["p0"]["mix"]
-            ends = {"low": round(0.6 * mix, 9), "high": round(1.4 * mix, 9)}
-            if ends["high"] < 1.0:
-                made["p0"]["mix"] = {"uniform": ends}
         return made
 
     def _refer(self, made: dict) -> None:

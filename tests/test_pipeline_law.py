@@ -13,8 +13,7 @@ from open_deals import naive_runs, with_deals
 from scipy import stats
 
 from forecast.engine.dataset import simulate
-from forecast.engine.kernel import jit
-from forecast.engine.kernel.ages import beyond
+from forecast.engine.kernel import ages, jit
 from forecast.engine.laws import make_laws
 from forecast.scenario.families import Periods, build
 
@@ -227,15 +226,8 @@ def test_a_deal_of_known_chance_is_won_with_it():
 
 
 @jit(entry=True)
-def fill_beyond(laws, law, days, out):
-    for i in range(len(days)):
-        out[i] = beyond(laws, law, days[i])
-
-
-def beyond_of(laws, law, days):
-    out = np.empty(len(days))
-    fill_beyond(laws, law, np.asarray(days), out)
-    return out
+def beyond(laws, law, x):
+    return ages.beyond(laws, law, x)
 
 
 FAMILIES = [
@@ -256,7 +248,7 @@ def test_laws_are_those_of_the_families(name, parameters):
     family = build(name, parameters)
     laws = make_laws([None, family])
     days = np.random.default_rng(1).uniform(0.0, 300.0, 4_000)
-    found = beyond_of(laws, 1, days)
+    found = np.array([beyond(laws, 1, x) for x in days])
     off = np.abs(found - (1.0 - family.cdf(days)))
     tolerance = 1e-10 if name in ("lognormal", "gamma", "weibull") else 1e-5
     assert off.max() < tolerance
@@ -264,5 +256,5 @@ def test_laws_are_those_of_the_families(name, parameters):
 
 def test_laws_of_lists_and_periods_are_exact():
     laws = make_laws([build("fixed", {"value": 30.0}), Periods(((1, 0.25), (4, 0.75)))])
-    assert beyond_of(laws, 0, [29.999, 30.0, 31.0]).tolist() == [1.0, 0.0, 0.0]
-    assert beyond_of(laws, 1, [0.5, 1.5, 3.5, 4.5]).tolist() == [1.0, 0.75, 0.75, 0.0]
+    assert [beyond(laws, 0, x) for x in (29.999, 30.0, 31.0)] == [1.0, 0.0, 0.0]
+    assert [beyond(laws, 1, x) for x in (0.5, 1.5, 3.5, 4.5)] == [1.0, 0.75, 0.75, 0.0]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import EXAMPLES, NAMES, scenario
+from naive_rules import Rules
 from scipy import special, stats
 
 from forecast.engine import tables
@@ -31,7 +31,7 @@ from forecast.scenario.families import (
 )
 from forecast.scenario.families.beta import pert
 from forecast.scenario.families.table import EDGE
-from forecast.scenario.model import LOST, Capacity, Scenario, Stage, Uncertain
+from forecast.scenario.model import LOST, Assumptions, Capacity, Group, Scenario, Uncertain
 from forecast.scenario.reader import read_scenario
 
 ROUNDING = 1e-12
@@ -224,13 +224,13 @@ GIVEN_IDS = [*(f"journey {i}" for i in range(len(JOURNEYS))), "changed", *NAMES]
 def plain_takes(maker: TableMaker, values: Values) -> np.ndarray:
     """The conditional chances of the ways of one row, shape (phase, group, way)."""
     layout = maker.layout
-    out = np.zeros(maker.lag_of.shape)
+    out = np.zeros((len(layout.weights), *maker.lag_of.shape[1:]))
     for f, weights in enumerate(layout.weights):
         for g, group in enumerate(layout.scenario.groups):
             left = dict.fromkeys(range(len(layout.targets)), 1.0)
             chances = [0.0] * len(layout.ways)
             for v, version in enumerate(layout.scenario.versions):
-                found = plain_chances(version.journeys[group], values)
+                found = plain_chances(version, group, values)
                 for e, way in enumerate(layout.ways):
                     if way.unworked:
                         capacity = version.capacity.get(layout.targets[way.source], Capacity())
@@ -245,22 +245,46 @@ def plain_takes(maker: TableMaker, values: Values) -> np.ndarray:
     return np.clip(out, 0.0, 1.0)
 
 
-def plain_chances(journey: Mapping[str, Stage], values: Values) -> dict[tuple[str, str], float]:
+class Judge(Rules):
+    """The win rates of those above a threshold, by the slow simulator's integrals."""
+
+    def __init__(self, values: Values) -> None:
+        super().__init__()
+        self.value = lambda number: float(values(number)[0])
+
+    def raised(self, chance: float, stage: str, target: str, version: Assumptions) -> float:
+        """What a chance is for those that the threshold before their own stage let pass."""
+        own = version.qualification.get(stage)
+        return self._raised(chance, own) if own is not None and own.to == target else chance
+
+    def passing(self, target: str, version: Assumptions) -> float:
+        """The share that the threshold before the next stage lets pass."""
+        of = version.qualification.get(target)
+        return 1.0 if of is None else 1.0 - self.value(of.threshold)
+
+
+def plain_chances(
+    version: Assumptions, group: Group, values: Values
+) -> dict[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
-    for stage, body in journey.items():
+    judge = Judge(values)
+    for stage, body in version.journeys[group].items():
         chances: dict[str, float] = {}
         for target, beta in body.dirichlet.items():
             chances[target] = (1.0 - sum(chances.values())) * values(beta)[0]
         for target, way in body.transitions.items():
             if way.conversion is not None:
                 within = within_chance(way.lag, values, way.within)[0]
-                chances[target] = min(values(way.conversion)[0] / within, 1.0)
+                chance = min(values(way.conversion)[0] / within, 1.0)
+                chance = judge.raised(chance, stage, target, version)
+                chances[target] = chance * judge.passing(target, version)
         total = sum(chances.values())
         chances = {target: chance / max(total, 1.0) for target, chance in chances.items()}
         rest = max(1.0 - total, 0.0)
         for target, way in body.transitions.items():
             if way.share_of_rest is not None:
-                chances[target] = rest * values(way.share_of_rest)[0]
+                share = values(way.share_of_rest)[0] * judge.passing(target, version)
+                chances[target] = rest * share
         if LOST in body.transitions and LOST not in chances:
             chances[LOST] = max(1.0 - sum(chances.values()), 0.0)
         found |= {(stage, target): chance for target, chance in chances.items()}

@@ -56,6 +56,7 @@ def tables_of(names, is_uncertain=False):
         lag_last=last,
         lag_cumulative=cumulative,
         lag_guide=guides,
+        lag_factor=np.ones((1, 0)),
     )
 
 

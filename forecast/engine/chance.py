@@ -62,6 +62,11 @@ class ExactChances:
             and can_count_deals(blueprint, goal.target, rows)
         ]
 
+    @property
+    def known(self) -> tuple[GoalSpan, ...]:
+        """The goals, each with the label of its quarters, whose exact chance is known."""
+        return tuple((goal, label) for goal, label, _ in self._wanted)
+
     def of_slice(self, tables: Tables, first: int, count: int) -> Moments | None:
         """Sum up the conditional chances of a slice's runs; None where they are not wanted.
 

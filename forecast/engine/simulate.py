@@ -83,14 +83,17 @@ class Simulator:
     """A scenario and a seed, ready to simulate any runs: the same rows however they are cut.
 
     ``detail``: "journey" simulates all stages jointly; "outcome" draws deals, bookings and spend
-    only, from the same law - where the scenario allows it, else it keeps only those.
+    only, from the same law - where the scenario allows it, else it keeps only those. ``luck`` is a
+    seed of its own for all that varies, beside the same uncertain assumptions.
     """
 
-    def __init__(self, blueprint: Blueprint, seed: int, detail: str = JOURNEY) -> None:
+    def __init__(
+        self, blueprint: Blueprint, seed: int, detail: str = JOURNEY, luck: int | None = None
+    ) -> None:
         self.detail = detail
         self.collapses = detail == OUTCOME and not needs_journey(blueprint.scenario)
         self.draws = Draws(blueprint.scenario, seed)
-        self.keys: Keys = make_keys(blueprint.layout, seed)
+        self.keys: Keys = make_keys(blueprint.layout, seed if luck is None else luck)
         self.blueprint = _prepared(blueprint, self.draws)
         self.costed = costed(blueprint.scenario)
         self._spaces = threading.local()

@@ -63,7 +63,8 @@ def _check_metric(goal: GoalText, document: Table, node: Any, door: Door) -> Non
         mend = offer(goal.metric, (*METRICS, *stages))
         got = f"the unknown metric {shown(goal.metric)}"
         door.fault(node["metric"].place, got, must, mend)
-    if goal.metric in MONEY_METRICS and "products" not in document:
+    priced = "products" in document or "pipeline" in document  # open deals have amounts
+    if goal.metric in MONEY_METRICS and not priced:
         mend = "Add products, such as products: {standard: {size: 25k}}."
         must = "deals, leads or a stage where no products are given"
         door.fault(node["metric"].place, goal.metric, must, mend)
