@@ -16,7 +16,7 @@ from forecast.engine.plan import make_blueprint
 from forecast.engine.simulate import Simulator
 
 RUNS = 20_000
-NAIVE_RUNS = 600
+NAIVE_RUNS = 800
 HEAD = """
 name: Together
 start: 2027-01-01
@@ -59,7 +59,7 @@ COSTS = HEAD.replace("month}}", "month}, " + WORKED + "}")
 CAPACITY = """
 capacity:
   lead: {follow_up: 80%}
-  opportunity: {per_period: 1.5, waiting: {give_up: 25% per month}, follow_up: 90%}
+  opportunity: {per_period: 1.2, waiting: {give_up: 25% per month}, follow_up: 90%}
 """
 FOLLOWED = "capacity: {lead: {follow_up: 80%}, opportunity: {follow_up: 70%}}\n"
 CLOSING = "closing: {month_of_quarter: [40%, 0, 200%]}\n"
@@ -70,7 +70,7 @@ TEXTS = {
     "capacity": COSTS + JOURNEY + PRODUCTS + CAPACITY,
     "followed": COSTS + JOURNEY + PRODUCTS + FOLLOWED,
     "closing": HEAD.replace("-01-01", "-02-11") + JOURNEY + PRODUCTS + CLOSING,
-    "unsure closing": HEAD + JOURNEY + PRODUCTS + UNSURE,
+    "unsure closing": HEAD.replace("-01-01", "-02-11") + JOURNEY + PRODUCTS + UNSURE,
     "all": COSTS + JOURNEY + RECURRING + REFERRAL.split("changes")[0] + CAPACITY + UNSURE,
 }
 ROWS = [
@@ -85,12 +85,26 @@ ROWS = [
     {"stage": "opportunity", "probability": 0.9, "close_period": 1, "close_days": 50},
     {"stage": "lead", "probability": 0.7, "close_period": 2, "close_days": 80, "close_cv": 0.8},
 ]
+MANY = [{"stage": "opportunity", "age_days": 20 + i, "age_periods": 1} for i in range(30)]
+# In the order in which they take their slots.
+MORE = {
+    "capacity": [
+        *({"stage": "lead", "age_days": a, "age_periods": 1} for a in (2, 4, 6)),
+        *({"stage": "lead", "age_days": a, "age_periods": 1, "channel": "fair"} for a in (3, 5)),
+        {"stage": "lead", "age_days": 20, "age_periods": 1, "probability": 0.7},
+        {"stage": "lead", "age_days": 30, "age_periods": 1, "probability": 0.7},
+        {"stage": "opportunity", "age_days": 20, "age_periods": 1},
+        {"stage": "opportunity", "age_days": 30, "age_periods": 1, "close_period": 3},
+    ],
+    "closing": MANY,
+    "unsure closing": MANY,
+}
 CASES = list(TEXTS)
 
 
 @cache
 def opened(name: str):
-    return with_deals(scenario(TEXTS[name]), ROWS)
+    return with_deals(scenario(TEXTS[name]), MORE.get(name, ROWS))
 
 
 @cache
@@ -190,7 +204,7 @@ def test_nothing_is_lost_from_sight(name):
     data = futures(name)
     ended = data.entered.sel(stage=["won", "lost"]).sum(["quarter", "channel", "segment", "stage"])
     still = data.open.isel(quarter=-1).sum("stage")
-    begun = data.leads.sum(["quarter", "channel", "segment"]) + len(ROWS)
+    begun = data.leads.sum(["quarter", "channel", "segment"]) + len(MORE.get(name, ROWS))
     assert bool((begun == ended + still).all())
     assert bool((data.pipeline_deals <= data.deals).all())
     assert int(data.open.min()) == 0
