@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from statistics import median
 
@@ -25,6 +26,7 @@ from forecast.engine.simulate import Simulator
 from forecast.scenario.model import Scenario
 from forecast.scenario.pipeline_model import OpenDeals, Pipeline
 
+REFERENCE = Path(__file__).parent.parent / "scenarios" / "reference-r1.yaml"
 DEALS = 50_000
 RUNS = 2_048
 MONTHS = 13
@@ -62,7 +64,7 @@ def most_of(name: str) -> float | None:
 def ours(case: str) -> Work:
     """Let this engine follow the deals only, all detail kept."""
     sets = LAGS | (CERTAIN if case == "certain" else {})
-    scenario = many_deals(read_scenario("scenarios/reference-r1.yaml", sets), case)
+    scenario = many_deals(read_scenario(REFERENCE, sets), case)
     simulator = Simulator(make_blueprint(scenario), 0)
     opened, plan = simulator.blueprint.opened, simulator.blueprint.plan
     assert opened is not None

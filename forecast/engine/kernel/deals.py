@@ -176,7 +176,10 @@ def run_batch(
             for i in range(lanes):
                 space.unit[i] = to_unit(space.bits[i])
             if moves:
-                move_on(plan, tables, given, opened, where, work)
+                if opened[1].works:
+                    move_on_at_work(plan, tables, given, opened, where, work)
+                else:
+                    move_on(plan, tables, given, opened, where, work)
             else:
                 close(plan, tables, opened, where, work)
         if moves:
@@ -316,6 +319,36 @@ def move_on(
     work: tuple[Space, Results],
 ) -> None:
     """Let a deal leave its stage: won, lost, or into another stage where it goes on."""
+    move(plan, tables, given, opened, (at, False), work)
+
+
+@jit()
+def move_on_at_work(
+    plan: Plan,
+    tables: Tables,
+    given: OpenTables,
+    opened: tuple[Open, Marks],
+    at: Where,
+    work: tuple[Space, Results],
+) -> None:
+    """The same where it is counted what is worked."""
+    move(plan, tables, given, opened, (at, True), work)
+
+
+@jit(merge=True)
+def move(
+    plan: Plan,
+    tables: Tables,
+    given: OpenTables,
+    opened: tuple[Open, Marks],
+    where: tuple[Where, bool],
+    work: tuple[Space, Results],
+) -> None:
+    """Let a deal leave its stage; ``where`` tells also whether it is counted what is worked.
+
+    That is a constant in each of the two callers, so that the usual one pays nothing for it.
+    """
+    at, works = where
     space, out = work
     op, marks = opened
     key, is_won = marks.keys[at.deal], op.batches.kind[at.batch] == SHARE
@@ -353,7 +386,7 @@ def move_on(
                         bring_more(plan, tables, opened, (row, at.run + i, t, g), at.deal, out)
                 break
             address = key, at.run + i, hop
-            if marks.works:
+            if works:
                 own = take, is_won
                 e, later = take_turn(plan, tables, own, (row, g, target, t), address, out)
             else:

@@ -13,7 +13,7 @@ from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.kernel.wins import Results, cell_of
 
 
-@jit()
+@jit(inline=True)
 def step_on(
     plan: Plan,
     tables: Tables,
