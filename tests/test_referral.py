@@ -25,11 +25,14 @@ from test_naive import disagreements
 import forecast
 from forecast.engine.assumptions import Draws
 from forecast.engine.chance import ExactChances
+from forecast.engine.expected import means_of
+from forecast.engine.flows import by_period
 from forecast.engine.layout import lay_out
 from forecast.engine.plan import make_blueprint
 from forecast.engine.referral import Customers
 from forecast.engine.run import forecast_run
 from forecast.engine.simulate import Simulator
+from forecast.engine.stays import kinds_of
 from forecast.scenario.referral import loop_of
 
 HEAD = "name: Loop\nstart: 2027-01-01\nhorizon: {}\n"
@@ -78,7 +81,8 @@ def plain(leads="fixed: [1000], per: month, then: zero", won="20%", rate=0.3, du
 
 def brought(given) -> np.ndarray:
     """What a customer is to expect to bring k + 1 periods after the win, at the means."""
-    return Customers(lay_out(given)).brought(Draws(given, 0).means())[0]
+    layout = lay_out(given)
+    return Customers(layout, kinds_of(layout)).brought(Draws(given, 0).means())[0]
 
 
 # --- what a customer brings -------------------------------------------------------------------
@@ -326,3 +330,41 @@ def test_uncertain_rates_are_assumptions_that_can_be_set() -> None:
     assert "referral.existing" in paths
     values = data.assumption.values[:, paths.index("referral.leads.amount")]
     assert ((values > 0.05) & (values < 0.1)).all()
+
+
+# --- what is left out -----------------------------------------------------------------------------
+
+BARE = """\
+name: Plain
+start: 2027-01-01
+horizon: 12 months
+channels:
+  web: {leads: {fixed: [100], per: month, then: zero}}
+  referral: {leads: {mean: 0, per: month}}
+journey: {lead: {won: {conversion: 20%}}}
+referral: {leads: 0.05 per month}
+"""
+
+
+def expected_leads(text: str) -> np.ndarray:
+    """Leads to expect of the referral channel by period."""
+    blueprint = make_blueprint(scenario(text))
+    finer = by_period(blueprint)
+    means = means_of(finer, blueprint.maker.tables(Draws(blueprint.scenario, 0).means()), 1)
+    return means.leads[0, :, 1].sum(axis=1)
+
+
+@pytest.mark.parametrize("churn", [0.0, 0.1])
+def test_customers_bring_leads_to_the_end_or_as_long_as_they_stay(churn: float) -> None:
+    text = BARE
+    if churn:
+        recurring = f"{{every: month, churn: {churn} per month}}"
+        text += f"products: {{a: {{size: 10, recurring: {recurring}}}}}\n"
+    won, leads = np.zeros(12), np.zeros(12)
+    for t in range(12):
+        leads[t] = sum(0.05 * won[u] * (1.0 - churn) ** (t - u) for u in range(t))
+        won[t] = 0.2 * (leads[t] + (100.0 if t == 0 else 0.0))
+    np.testing.assert_allclose(expected_leads(text), leads, rtol=1e-12, atol=1e-12)
+    data = forecast.simulate(scenario(text), runs=4_000, seed=3)
+    mine = data.leads.sel(channel="referral").sum(["quarter", "segment"]).values
+    assert abs(mine.mean() - leads.sum()) < 5 * mine.std() / 4_000**0.5

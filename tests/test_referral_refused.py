@@ -31,7 +31,7 @@ ENDLESS = HEAD.format("1 year") + PLAIN.format(
 def test_a_loop_without_end_is_refused() -> None:
     assert fault(ENDLESS) == (
         "referral.leads: got a customer who brings 1 new ones (4 leads, 25% won); must be less "
-        "than 1, or they grow without end. Write less than 0.5 per month, or shorten during."
+        "than 1, or they grow without end. Write less than 0.5 per month, or a shorter during."
     )
     assert scenario(ENDLESS, referral__leads="0.499 per month")
     assert fault(ENDLESS, referral__during="2 years").startswith(
@@ -43,7 +43,7 @@ def test_a_loop_that_a_change_makes_endless_is_refused() -> None:
     change = "changes: [{from: 2027-03-01, set: {journey.lead.won.conversion: 60%}}]\n"
     assert fault(ENDLESS.replace("0.5 per", "0.4 per") + change) == (
         "changes: got a customer who brings 1.92 new ones (3.2 leads, 60% won); must be less than "
-        "1, or they grow without end. Write less than 0.208 per month, or shorten during."
+        "1, or they grow without end. Write less than 0.208 per month, or a shorter during."
     )
 
 
@@ -52,7 +52,7 @@ def test_a_loop_that_may_be_endless_is_refused() -> None:
     assert fault(ENDLESS, referral__leads=spread) == (
         "referral.leads: got a customer who may bring 3.38 new ones (0.4 on average); must be less "
         "than 1 but for one case in a million, or they grow without end. Make leads less uncertain "
-        "or lower, or shorten during."
+        "or lower, or a shorter during."
     )
     sure = scenario(ENDLESS, referral__leads=spread.replace("0.5", "0.1"))
     sigma = math.sqrt(math.log1p(0.1**2))

@@ -6,8 +6,10 @@ period after it, k = 1, 2, ..., r times the part of that period that lies within
     b(k) = r max(0, min(1, D - (k - 1))),
 
 and the lead comes so many periods later as the lag says, h(k) = sum_m b(k - m) P(lag = m). So all
-of h adds up to r D. The customers that are there at as_of are as if won at the start: they bring
-from the first period on, of which only what is left counts where it begins mid-month.
+of h adds up to r D. Of a recurring product b(k) is times the chance that a customer is still there
+then, so that the leads are Poisson about what those who stayed are expected to bring. The customers
+that are there at as_of are as if won at the start: they bring from the first period on, of which
+only what is left counts where it begins mid-month.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from forecast.engine.assumptions import Floats, Values
 from forecast.engine.kernel.shapes import Referral as PlanReferral
 from forecast.engine.lags import lag_chances
 from forecast.engine.layout import Layout
+from forecast.engine.lifetimes import lifetime
+from forecast.engine.stays import Kinds
 from forecast.scenario.calendar import DAYS_IN
 from forecast.scenario.model import Referral
 
@@ -28,11 +32,11 @@ class Customers:
     A period that holds the day of a change has a class of its own: the average by days.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, kinds: Kinds) -> None:
         scenario = layout.scenario
         name = scenario.referred
         self._channel = -1 if name is None else scenario.channels.index(name)
-        self._calendar = scenario.calendar
+        self._calendar, self._kinds = scenario.calendar, kinds
         all_versions = [version.referral for version in scenario.versions]
         self._referrals = [r for r in dict.fromkeys(all_versions) if r is not None]
         mixes = [
@@ -42,10 +46,12 @@ class Customers:
             )
             for row in layout.weights
         ]
-        self._mixes = list(dict.fromkeys(mixes))  # (class) shares of the referrals
-        of = np.array([self._mixes.index(mix) for mix in mixes], dtype=np.int64)
-        shape = len(of), len(scenario.groups), len(layout.variants)
-        self._class_of = np.broadcast_to(of[:, None, None], shape).copy()  # not read-only
+        known: dict[tuple[tuple[float, ...], int], int] = {}
+        self._class_of = np.empty((len(mixes), *kinds.of.shape), np.int64)
+        for (f, g, v), _ in np.ndenumerate(self._class_of):
+            one = mixes[f], int(kinds.of[g, v])
+            self._class_of[f, g, v] = known.setdefault(one, len(known))
+        self._classes = list(known)  # (class) shares of the referrals, and the recurring product
 
     def plan(self) -> PlanReferral:
         """Lay out whose leads customers bring, and which customers are of which class."""
@@ -55,14 +61,13 @@ class Customers:
         """Leads to expect of a customer k + 1 periods after the win, shape (row, class, k)."""
         if not self._referrals:
             return np.zeros((1, 1, 0))
-        each = [self._after_win(referral, values) for referral in self._referrals]
-        out = np.stack(
-            [
-                np.asarray(sum(share * part for share, part in zip(mix, each, strict=True)))
-                for mix in self._mixes
-            ],
-            axis=1,
-        )
+        parts = []
+        for mix, kind in self._classes:
+            each = [self._after_win(referral, kind, values) for referral in self._referrals]
+            parts.append(sum(share * part for share, part in zip(mix, each, strict=True)))
+        rows = max(len(np.asarray(part)) for part in parts)
+        shape = rows, self._calendar.periods
+        out = np.stack([np.broadcast_to(np.asarray(part), shape) for part in parts], axis=1)
         used = np.flatnonzero(out.any(axis=(0, 1)))
         return np.ascontiguousarray(out[:, :, : used[-1] + 1 if len(used) else 0])
 
@@ -76,15 +81,20 @@ class Customers:
         ideas = np.diff(np.minimum(since, referral.during / self._calendar.period_days))
         later = np.concatenate([[0.0], ideas[1:]])
         first = ideas[0] * self._lag(referral, values, offset)
-        leads = first + _convolved(later, self._lag(referral, values, 0.0))
+        leads = first + _convolved(later[None, :], self._lag(referral, values, 0.0))
         factor = values(referral.existing) * self._rate(referral, values)
         return np.asarray(factor[:, None] * leads)
 
-    def _after_win(self, referral: Referral, values: Values) -> Floats:
-        """h(1), h(2), ... of a referral, shape (row, k)."""
+    def _after_win(self, referral: Referral, kind: int, values: Values) -> Floats:
+        """h(1), h(2), ... of a referral and a recurring product, or none, shape (row, k)."""
         periods = self._calendar.periods
         inside = referral.during / self._calendar.period_days - np.arange(periods)
-        leads = _convolved(np.clip(inside, 0.0, 1.0), self._lag(referral, values, 0.0))
+        ideas = np.clip(inside, 0.0, 1.0)[None, :]
+        if kind >= 0:
+            over = self._kinds.terms[kind][np.minimum(np.arange(periods) + 1, periods - 1)]
+            life = lifetime(self._kinds.kinds[kind], values)
+            ideas = ideas * life.survival(np.arange(over[-1] + 1))[:, over]
+        leads = _convolved(ideas, self._lag(referral, values, 0.0))
         return np.asarray(self._rate(referral, values)[:, None] * leads)
 
     def _lag(self, referral: Referral, values: Values, offset: float) -> Floats:
@@ -101,8 +111,8 @@ class Customers:
 
 
 def _convolved(ideas: Floats, chances: Floats) -> Floats:
-    """Shift ideas (period,) by a lag of these chances (row, period)."""
-    out = np.zeros_like(chances)
-    for k in np.flatnonzero(ideas):
-        out[:, k:] += ideas[k] * chances[:, : chances.shape[1] - k]
+    """Shift ideas (row, period) by a lag of these chances (row, period)."""
+    out = np.zeros((max(len(ideas), len(chances)), chances.shape[1]))
+    for k in np.flatnonzero(ideas.any(axis=0)):
+        out[:, k:] += ideas[:, k : k + 1] * chances[:, : chances.shape[1] - k]
     return out

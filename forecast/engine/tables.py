@@ -67,8 +67,8 @@ class TableMaker:
         self.layout = layout
         self.clock = make_clock(layout.scenario)
         self.lags, self.lag_of = _distinct_lags(layout, self.clock)
-        self.customers = Customers(layout)
         self.kinds = kinds_of(layout)
+        self.customers = Customers(layout, self.kinds)
         self._kept: dict[Hashable, Any] = {}
         self._uncertain: set[Hashable] = set()
 

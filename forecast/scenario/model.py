@@ -12,6 +12,7 @@ from forecast.scenario.families.periods import Periods
 from forecast.scenario.pipeline_model import Pipeline
 
 WON, LOST = "won", "lost"
+REFERRED = "referral"  # the channel of the leads that customers bring, if none is named
 EVERYTHING = "all"  # the one channel's segment or product of a scenario that names none
 METRICS = ("deals", "bookings", "revenue", "leads")
 MONEY_METRICS = ("bookings", "revenue")
@@ -241,7 +242,7 @@ class Referral:
     """Customers that bring leads: so many each per time, for so long after they were won."""
 
     leads: Rate
-    during: float  # days
+    during: float  # days; the horizon's where the file does not say
     lag: Lag  # between a customer's idea and the lead
     channel: str | None  # whose leads they are; the only one when left out
     existing: Number  # customers at as_of who bring leads too
@@ -327,7 +328,11 @@ class Scenario:
     def referred(self) -> str | None:
         """The channel of the leads that customers bring; None if they bring none."""
         referral = self.versions[0].referral
-        return None if referral is None else referral.channel or self.channels[0]
+        if referral is None:
+            return None
+        if referral.channel is not None:
+            return referral.channel
+        return REFERRED if REFERRED in self.channels else self.channels[0]
 
     def first_stage(self, channel: str) -> str:
         """Where the leads of a channel enter the journey."""

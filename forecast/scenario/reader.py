@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from forecast.scenario.attachments import attach
 from forecast.scenario.errors import ScenarioError
 from forecast.scenario.forms import BROKEN, Door
 from forecast.scenario.language import FILE, Overridden
-from forecast.scenario.model import EVERYTHING, Assumptions, Group, Scenario
+from forecast.scenario.model import EVERYTHING, Assumptions, Group, Referral, Scenario
 from forecast.scenario.nodes import MAX_NODES, Items, Node, Table
 from forecast.scenario.overrides import CHANGING, SECTIONS, merged
 from forecast.scenario.paths import dump, read_document
@@ -59,7 +60,7 @@ def build_scenario(document: Table) -> Scenario:
         checks.check_size(document, calendar, door)
         _raise(door, only=WHOLE)
     dated = list(changes.versions_of(document, values, calendar, door))
-    reading = _Reading(values, document, door)
+    reading = _Reading(values, document, door, calendar)
     versions = [reading.version(doc, since) for doc, since in dated]
     deals = pipeline.read_pipeline(sheet, document, values["pipeline"], calendar, door)
     scenario = Scenario(
@@ -128,8 +129,12 @@ class _Reading:
     objects, and most channels and segments override nothing: they get the same journey.
     """
 
-    def __init__(self, values: Mapping[str, Any], document: Table, door: Door) -> None:
+    def __init__(
+        self, values: Mapping[str, Any], document: Table, door: Door, calendar: Any
+    ) -> None:
         self.door = door
+        broken = calendar is BROKEN
+        self.horizon_days = 0.0 if broken else calendar.periods * calendar.period_days
         self.values = values
         self.known: dict[tuple[str, int], Any] = {
             (key, id(document.get(key))): values[key] for key in CHANGING
@@ -165,7 +170,7 @@ class _Reading:
             closing=self.values["closing"],
             qualification=of,
             capacity=self._section(document, "capacity"),
-            referral=self._section(document, "referral"),
+            referral=self._referral(document),
         )
 
     def _once(self, at: tuple[object, ...], make: Callable[..., Any], *given: Any) -> Any:
@@ -173,6 +178,13 @@ class _Reading:
         if at not in self.merged:
             self.merged[at] = make(*given)
         return self.merged[at]
+
+    def _referral(self, document: Table) -> Any:
+        """Read a referral; customers bring leads to the horizon's end if it does not say."""
+        referral = self._section(document, "referral")
+        if isinstance(referral, Referral) and referral.during is None:
+            return replace(referral, during=self.horizon_days)
+        return referral
 
     def _section(self, document: Table, key: str) -> Any:
         at = (key, id(document.get(key)))

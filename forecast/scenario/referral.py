@@ -21,6 +21,7 @@ from forecast.scenario.families import build
 from forecast.scenario.figures import Figure, RateForm, Spread
 from forecast.scenario.forms import BROKEN, Door, Key, Record, offer, positive_duration, text
 from forecast.scenario.model import (
+    REFERRED,
     Assumptions,
     Number,
     Referral,
@@ -47,9 +48,7 @@ REFERRAL = Record(
         ),
         "during": Key(
             positive_duration("during"),
-            "for how long after the win",
-            required=True,
-            example="24 months",
+            "for how long after the win; to the horizon's end when left out",
         ),
         "lag": Key(
             Spread("a lag", duration=True),
@@ -58,7 +57,7 @@ REFERRAL = Record(
         ),
         "channel": Key(
             text("a channel", "Write the name of the channel whose leads they are."),
-            "the channel whose leads they are; the only one when left out",
+            "the channel whose leads they are; the only one, or referral, when left out",
         ),
         "existing": Key(
             Figure("a number of customers"), "customers at as_of who bring leads too", 0.0
@@ -107,7 +106,7 @@ def check_referral(document: Table, version: Assumptions, door: Door) -> None:
     if referral is None or not isinstance(referral, Referral) or referral.channel is BROKEN:
         return
     known, node = tuple(version.channels), table_at(document, "referral")
-    if referral.channel is None and len(known) > 1:
+    if referral.channel is None and len(known) > 1 and REFERRED not in known:
         must = "a referral that names the channel whose leads they are"
         mend = f"Add channel: {known[-1]}, or another one of {listed(known)}."
         door.fault(node.place, "no channel", must, mend)
@@ -137,14 +136,14 @@ def _check_version(scenario: Scenario, version: Assumptions, place: Place, door:
         rate, per = centre(referral.leads.amount), referral.leads.per
         got = f"a customer who brings {mean.customers:.3g} new ones"
         got += f" ({mean.leads:.3g} leads, {100 * mean.won:.3g}% won)"
-        mend = f"Write less than {rate / mean.customers:.3g} per {per}, or shorten during."
+        mend = f"Write less than {rate / mean.customers:.3g} per {per}, or a shorter during."
         door.fault(place, got, "less than 1, or they grow without end", mend)
         return
     most = highest(scenario, version)
     if most >= 1.0:
         got = f"a customer who may bring {most:.3g} new ones ({mean.customers:.3g} on average)"
         must = "less than 1 but for one case in a million, or they grow without end"
-        mend = "Make leads less uncertain or lower, or shorten during."
+        mend = "Make leads less uncertain or lower, or a shorter during."
         door.fault(place, got, must, mend)
     days = scenario.calendar.period_days / DAYS_IN[referral.leads.per]
     brought = high(referral.existing, 1e-9) * high(referral.leads.amount, 1e-9) * days

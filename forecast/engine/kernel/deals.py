@@ -309,7 +309,7 @@ def choose(plan: Plan, op: Open, at: Where, space: Space) -> int:
     return going
 
 
-@jit()
+@jit(inline=True)
 def move_on(
     plan: Plan,
     tables: Tables,
@@ -318,7 +318,10 @@ def move_on(
     at: Where,
     work: tuple[Space, Results],
 ) -> None:
-    """Let a deal leave its stage: won, lost, or into another stage where it goes on."""
+    """Let a deal leave its stage: won, lost, or into another stage where it goes on.
+
+    Inline: to pass all these arrays for every deal takes a third of its time.
+    """
     move(plan, tables, given, opened, (at, False), work)
 
 
