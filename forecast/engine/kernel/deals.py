@@ -28,7 +28,7 @@ from forecast.engine.kernel.ages import (
     search,
     weigh,
 )
-from forecast.engine.kernel.bits import bit_pair, fill_bits, to_unit
+from forecast.engine.kernel.bits import fill_bits, to_unit
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.rows import pick, row_of
 from forecast.engine.kernel.samplers import Bits, Counts, Floats
@@ -96,7 +96,6 @@ class Space(NamedTuple):
     way: Counts  # (lane,)
     going: Counts  # (lane,) lanes whose deal is not lost at once
     lost: Counts  # (lane,) deals of a batch that are
-    words: Bits  # (2, lane) those that are not: for the first stage that they enter
     done: Floats  # (t,)
     lookup: Guides  # (LOOKUPS,)
 
@@ -122,7 +121,6 @@ def new_space(plan: Plan) -> Space:
         way,
         going,
         lost,
-        np.zeros((2, LANES), np.uint64),
         np.zeros(len(plan.quarter_of)),
         np.zeros(LOOKUPS, np.int16),
     )
@@ -363,11 +361,7 @@ def move(
     c, s, p = g // segments, g % segments, op.deals.product[at.deal]
     counts = len(out.entered) > 0
     take = given.take if is_won else tables.take
-    going = choose(plan, op, at, space)
-    for m in range(going if plan.target[first] < stages else 0):  # side by side it is fast
-        words = bit_pair(key, at.run + space.going[m], 1, 0)
-        space.words[0, m], space.words[1, m] = words
-    for m in range(going):
+    for m in range(choose(plan, op, at, space)):
         i = space.going[m]
         n, row = space.way[i], at.row + i
         before = ways.weight[n - 1, i] if n > 0 else 0.0
@@ -394,15 +388,13 @@ def move(
                     if marks.brings:
                         bring_more(plan, tables, opened, (row, at.run + i, t, g), at.deal, out)
                 break
+            address = key, at.run + i, hop
             if works:
-                address = key, at.run + i, hop
                 own = take, is_won
                 e, later = take_turn(plan, tables, own, (row, g, target, t), address, out)
             else:
-                begin, words = plan.first_way[target], (space.words[0, m], space.words[1, m])
-                if hop > 1:
-                    words = bit_pair(key, at.run + i, hop, 0)
-                e, later = step_on(plan, tables, take, (row, g, target, t, begin), words)
+                begin = plan.first_way[target]
+                e, later = step_on(plan, tables, take, (row, g, target, t, begin), address)
             if counts:
                 out.change[row, q, target] += 1
                 if later < len(plan.quarter_of):

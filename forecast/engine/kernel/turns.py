@@ -19,15 +19,16 @@ def step_on(
     tables: Tables,
     take: Floats,
     at: tuple[int, int, int, int, int],
-    words: tuple[Word, Word],
+    address: tuple[Word, int, int],
 ) -> tuple[int, int]:
     """The way that an item takes out of a stage, or -1 if it is lost at once; and the period.
 
     at: (row, group, stage, period, first way that it may take).
     """
     row, g, j, t, begin = at
-    first, second = words
+    key, run, hop = address
     phase = plan.phase_of[t]
+    first, second = bit_pair(key, run, hop, 0)
     unit, left = to_unit(first), 1.0
     for e in range(begin, plan.first_way[j + 1]):
         share = left * take[row_of(len(take), row), phase, g, e]
@@ -53,11 +54,10 @@ def take_turn(
     """
     row, g, j, t = at
     take_of, is_patient = take
-    words = bit_pair(address[0], address[1], address[2], 0)
     begin, k = plan.first_way[j], plan.desk.place[j]
     after = begin + plan.desk.unworked[j]
     if k < 0:
-        e, later = step_on(plan, tables, take_of, (row, g, j, t, begin), words)
+        e, later = step_on(plan, tables, take_of, (row, g, j, t, begin), address)
         if begin <= e < after:
             count(plan, (row, t, j), out.unworked)
         else:
@@ -82,7 +82,7 @@ def take_turn(
     if len(out.waited) > 0:
         out.waited[row, plan.quarter_of[u], j] += u - t
     work(plan, tables, (row, g, j, u), out)
-    return step_on(plan, tables, take_of, (row, g, j, u, after), words)
+    return step_on(plan, tables, take_of, (row, g, j, u, after), address)
 
 
 @jit()
