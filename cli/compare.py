@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import (
-    DEFAULT_RUNS,
-    RunsType,
     json_option,
     metric_option,
     quarter_option,
     quiet_option,
     read_sets,
+    runs_option,
     seed_option,
     set_option,
     verbose_option,
@@ -41,12 +40,7 @@ if TYPE_CHECKING:
 @click.option("--each", is_flag=True, help="Each against each, not only against the first.")
 @click.option("--by-path", is_flag=True, help="Explain by single paths, however many differ.")
 @click.option("--no-bridge", is_flag=True, help="Do not explain differences, which takes longer.")
-@click.option(
-    "--runs",
-    type=RunsType(),
-    default=DEFAULT_RUNS,
-    help=f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]",
-)
+@runs_option
 @seed_option
 @set_option
 @json_option

@@ -9,13 +9,13 @@ import click
 
 from .group import BELOW_CONFIDENCE
 from .options import (
-    DEFAULT_RUNS,
     ConfidencesType,
-    RunsType,
+    fail_option,
     json_option,
     metric_option,
     quarter_option,
     quiet_option,
+    runs_option,
     scenario_argument,
     seed_option,
     set_option,
@@ -43,22 +43,13 @@ from .screen import print_json, progress, tell_detail
 @click.option("--coverage", is_flag=True, help="Tell the pipeline coverage that it takes.")
 @metric_option
 @quarter_option
-@click.option(
-    "--runs",
-    type=RunsType(),
-    default=DEFAULT_RUNS,
-    help=f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]",
-)
+@runs_option
 @seed_option
 @set_option
 @json_option
 @quiet_option
 @verbose_option
-@click.option(
-    "--fail-below-confidence",
-    is_flag=True,
-    help="Exit with 5 if a goal's chance is below its confidence.",
-)
+@fail_option
 @click.pass_context
 def command(ctx: click.Context, /, **asked: Any) -> None:
     """Tell how sure each goal of SCENARIO is, why not surer, and what it would take.

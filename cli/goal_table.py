@@ -7,23 +7,18 @@ from itertools import groupby
 from typing import Any
 
 from forecast.analysis import Document
-from forecast.analysis.words import chance, count, duration, money, plural, share, target
+from forecast.analysis.words import chance, count, duration, money, share, target
 from forecast.scenario.model import MONEY_METRICS
 
-from .screen import Column, heading, print_table, say, wrapped
+from .run_table import print_head
+from .screen import Column, print_table, say, wrapped
 
 MOST_OF_IT = 0.8  # what of all that counts must have arrived, in the sentence about when
 
 
 def print_goals(document: Document) -> None:
     """Print what was found about goals."""
-    heading(document["scenario"])
-    about = (
-        f"Known until {document['as_of']}. {plural(document['runs'], 'run')}, "
-        f"seed {document['seed']}, money in {document['currency']}."
-    )
-    say(wrapped(about))
-    say()
+    print_head(document)
     for goal in document["goals"]:
         say(wrapped(_goal(goal), "  "))
     reach = document.get("reach", [])

@@ -18,6 +18,7 @@ else:  # click 8.2 has no types of parameters' values
     WholeParam = ShareParam = SharesParam = click.ParamType
 
 DEFAULT_RUNS = 10_000
+RUNS_HELP = f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]"
 
 
 class RunsType(WholeParam):
@@ -186,6 +187,20 @@ def quarter_option(function: F) -> F:
         multiple=True,
         metavar="LABEL",
         help="Only a quarter such as 2027Q4, or a year; may be repeated.",
+    )(function)
+
+
+def runs_option(function: F) -> F:
+    """Add --runs."""
+    return click.option("--runs", type=RunsType(), default=DEFAULT_RUNS, help=RUNS_HELP)(function)
+
+
+def fail_option(function: F) -> F:
+    """Add --fail-below-confidence."""
+    return click.option(
+        "--fail-below-confidence",
+        is_flag=True,
+        help="Exit with 5 if a goal's chance is below its confidence.",
     )(function)
 
 

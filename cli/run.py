@@ -12,8 +12,10 @@ from . import interrupt
 from .group import BELOW_CONFIDENCE, BadInput, Failure
 from .options import (
     DEFAULT_RUNS,
+    RUNS_HELP,
     PrecisionType,
     RunsType,
+    fail_option,
     json_option,
     quiet_option,
     scenario_argument,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--runs",
     type=RunsType(),
-    help=f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]",
+    help=RUNS_HELP,
 )
 @click.option(
     "--precision",
@@ -48,11 +50,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @quiet_option
-@click.option(
-    "--fail-below-confidence",
-    is_flag=True,
-    help="Exit with 5 if a goal's chance is below its confidence.",
-)
+@fail_option
 @click.pass_context
 def command(ctx: click.Context, /, **asked: Any) -> None:
     """Simulate SCENARIO and show deals, bookings and the chance of each goal.

@@ -16,8 +16,8 @@ BAR_LEAST, BAR_MOST = 12, 32
 BAR = "deals"  # the group of the bars: it stands apart from the figures by what is between
 
 
-def print_run(document: Document) -> None:
-    """Print what a run found."""
+def print_head(document: Document) -> None:
+    """Print whose figures follow, and of what runs."""
     heading(document["scenario"])
     about = (
         f"Known until {document['as_of']}. {plural(document['runs'], 'run')}, "
@@ -25,6 +25,11 @@ def print_run(document: Document) -> None:
     )
     say(wrapped(about))
     say()
+
+
+def print_run(document: Document) -> None:
+    """Print what a run found."""
+    print_head(document)
     _print_quarters(document)
     print_queues(document["quarters"])
     if "pipeline" in document:

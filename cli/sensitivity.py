@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from .options import (
-    DEFAULT_RUNS,
-    RunsType,
     json_option,
     quiet_option,
+    runs_option,
     scenario_argument,
     seed_option,
     set_option,
@@ -48,12 +47,7 @@ from .screen import print_json, progress, tell_detail
     metavar="PATHS",
     help="Only move the assumptions at or below these paths, between commas; may be repeated.",
 )
-@click.option(
-    "--runs",
-    type=RunsType(),
-    default=DEFAULT_RUNS,
-    help=f"How many futures to simulate, also as 200k or 1M.  [default: {DEFAULT_RUNS:,}]",
-)
+@runs_option
 @seed_option
 @set_option
 @json_option
