@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forecast.analysis import Document
-from forecast.analysis.words import duration, money, plural
+from forecast.analysis.words import chance, duration, money, plural
 
 from .screen import Column, heading, print_table, say, wrapped
 
@@ -54,8 +54,17 @@ def _notes(pipeline: Document) -> list[str]:
         notes.append(f"{', '.join(own)}.")
     if pipeline["retired"]:
         notes.append(f"{plural(pipeline['retired'], 'deal')} retired as stale.")
-    if pipeline["zombies"]:
-        notes.append(
-            f"{plural(pipeline['zombies'], 'deal')} open for longer than the model allows."
-        )
+    if pipeline["zombies"]["count"]:
+        notes.append(zombies_told(pipeline["zombies"]))
     return notes
+
+
+def zombies_told(zombies: Document) -> str:
+    """Name the deals that are too old to be open, and their chance."""
+    more = ", …" if zombies["count"] > len(zombies["ids"][:3]) else ""
+    are, them = ("is", "it") if zombies["count"] == 1 else ("are", "them")
+    return (
+        f"{plural(zombies['count'], 'deal')} {are} older than the lags of the stage allow "
+        f"({', '.join(zombies['ids'][:3])}{more}): the model gives {them} "
+        f"{chance(zombies['chance'], 1)}."
+    )

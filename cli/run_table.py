@@ -10,6 +10,7 @@ from forecast.analysis.words import chance, count, money, plural, target
 from forecast.scenario.model import EVERYTHING, MONEY_METRICS
 
 from .capacity_text import print_queues
+from .pipeline_text import zombies_told
 from .screen import Column, columns, fitting, heading, print_table, say, table_lines, wrapped
 
 BAR_LEAST, BAR_MOST = 12, 32
@@ -96,16 +97,8 @@ def _print_pipeline(pipeline: Document) -> None:
         f"of open: mean of what comes of {open_deals} worth {money(pipeline['amount'])}{retired}."
     )
     say(wrapped(text, "  "), dim=True)
-    zombies = pipeline["zombies"]
-    if zombies["count"]:
-        more = ", …" if zombies["count"] > len(zombies["ids"][:3]) else ""
-        are, them = ("is", "it") if zombies["count"] == 1 else ("are", "them")
-        text = (
-            f"{plural(zombies['count'], 'deal')} {are} older than the lags of the stage allow "
-            f"({', '.join(zombies['ids'][:3])}{more}): the model gives {them} "
-            f"{chance(zombies['chance'], 1)}."
-        )
-        say(wrapped(text, "  "))
+    if pipeline["zombies"]["count"]:
+        say(wrapped(zombies_told(pipeline["zombies"]), "  "))
 
 
 def _bars(document: Document, spans: Sequence[Document], width: int) -> Column:

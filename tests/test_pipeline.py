@@ -271,13 +271,26 @@ def test_fifty_thousand_deals_are_read_and_kept(tmp_path: Path) -> None:
 def test_check_tells_of_the_pipeline() -> None:
     said = document("check", str(EXAMPLE))["pipeline"]
     deals = deals_of(read_scenario(EXAMPLE))
-    assert (said["deals"], said["retired"], said["zombies"]) == (57, 3, None)
+    assert (said["deals"], said["retired"]) == (57, 3)
+    assert said["zombies"] == {"count": 0, "ids": [], "chance": None}
     assert said["amount"] == deals.amount.sum()
     assert [each["stage"] for each in said["stages"]] == ["lead", "qualified", "opportunity"]
     assert sum(each["deals"] for each in said["stages"]) == 57
     text = invoke("check", str(EXAMPLE)).output
     assert "3 deals retired as stale." in text
     assert document("check", str(ROOT / "scenarios/saas-funnel.yaml"))["pipeline"] is None
+
+
+def test_check_names_deals_that_are_too_old() -> None:
+    old = "id: A-7, stage: opportunity, entered: 2019-01-01, amount: 5, channel: web"
+    sets = "--set", f"pipeline={{deals: [{{{old}, product: contract}}]}}"
+    told = document("check", str(EXAMPLE), *sets)["pipeline"]["zombies"]
+    assert (told["count"], told["ids"]) == (1, ["A-7"])
+    assert told["chance"] < 1e-3
+    assert (
+        "1 deal is older than the lags of the stage allow (A-7)"
+        in invoke("check", str(EXAMPLE), *sets).output
+    )
 
 
 def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from helpers import FALSE_ALARM, conditional_chances, p_chance, scenario
 from open_deals import with_deals
 from test_pipeline_law import CHANCES, DEALS, JOURNEYS, PRODUCTS, opened
 
-from forecast.analysis.pipeline_facts import describe_pipeline
+from forecast.analysis.pipeline_facts import expect_pipeline
 from forecast.analysis.summary import summarize
 from forecast.engine.dataset import simulate
 from forecast.engine.run import forecast_run
@@ -116,7 +116,7 @@ def test_value_expected_by_stage():
     text = "name: Open\nstart: 2027-01-01\nhorizon: 4 quarters\n"
     text += "channels: {web: {leads: {mean: 0, per: month}}}\njourney:\n"
     text += "  opportunity: {won: {conversion: 30%, lag: {weibull: {mean: 60 days, cv: 1}}}}\n"
-    told = describe_pipeline(with_deals(scenario(text), rows))
+    told = expect_pipeline(with_deals(scenario(text), rows))
     longer = 0.3 * math.exp(-90 / 60)
     assert told["stages"] == [
         {

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from forecast.analysis import Document
+from forecast.analysis.pipeline_facts import find_zombies
 from forecast.scenario.model import Scenario
 from forecast.scenario.pipeline_model import OpenDeals
 
 
 def describe_pipeline(scenario: Scenario) -> Document | None:
-    """Describe the open deals by their stages; None for a scenario without a pipeline.
-
-    ``zombies`` counts the deals that the model takes for dead although they are open, and is None
-    where nothing has counted them.
-    """
+    """Describe the open deals by their stages; None for a scenario without a pipeline."""
     if scenario.pipeline is None:
         return None
     deals = scenario.pipeline.deals
@@ -27,7 +24,7 @@ def describe_pipeline(scenario: Scenario) -> Document | None:
         "own_probability": int(np.count_nonzero(~np.isnan(deals.probability))),
         "own_close": int(np.count_nonzero(deals.close_period >= 0)),
         "retired": len(scenario.pipeline.retired),
-        "zombies": None,
+        "zombies": find_zombies(scenario),
     }
 
 

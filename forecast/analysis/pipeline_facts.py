@@ -1,4 +1,4 @@
-"""What is said of the open pipeline: how much it is, by stage, and which deals are too old."""
+"""What is to be expected of the open pipeline, by stage, and which deals are too old."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from forecast.engine.kernel.deals import new_space
 from forecast.engine.pipeline import open_tables
 from forecast.engine.plan import make_blueprint
 from forecast.scenario.model import Scenario
+from forecast.scenario.pipeline_model import OpenDeals
 
 Floats = NDArray[np.float64]
 
@@ -22,29 +23,23 @@ HARDLY = 1e-3  # a lag that lasts so long so rarely does not explain why a deal 
 IDS_SHOWN = 10
 
 
-def describe_pipeline(scenario: Scenario) -> Document | None:
-    """Describe the open deals of a scenario; None where it has no pipeline.
+def expect_pipeline(scenario: Scenario) -> Document | None:
+    """Tell what is to be expected of open deals; None where there is no pipeline.
 
-    ``zombies`` are the deals, of those whose chance is the model's, that are older than their lags
-    allow: every lag out of their stage lasts as long as their age with a chance below 0.1%.
-    Chances are those in the end, at the means of what is uncertain.
+    Chances are those in the end, at the means of what is uncertain; for ``zombies`` see
+    ``find_zombies``.
     """
     pipeline = scenario.pipeline
     if pipeline is None:
         return None
     deals = pipeline.deals
     chance, too_old = _chances(scenario)
-    zombies = np.flatnonzero(too_old)
     expected = chance * deals.amount
     return {
         "deals": len(deals.ids),
         "amount": float(deals.amount.sum()),
         "retired": len(pipeline.retired),
-        "zombies": {
-            "count": len(zombies),
-            "ids": [deals.ids[i] for i in zombies[:IDS_SHOWN]],
-            "chance": float(chance[zombies].mean()) if len(zombies) else None,
-        },
+        "zombies": _zombies(deals, chance, too_old),
         "stages": [
             {
                 "stage": stage,
@@ -55,6 +50,26 @@ def describe_pipeline(scenario: Scenario) -> Document | None:
             for j, stage in enumerate(scenario.stages)
             if np.any(deals.stage == j)
         ],
+    }
+
+
+def find_zombies(scenario: Scenario) -> Document:
+    """Find the open deals that are older than their lags allow, of those with the model's chance.
+
+    Every lag out of their stage lasts as long as their age with a chance below 0.1%. The scenario
+    must have a pipeline.
+    """
+    assert scenario.pipeline is not None
+    return _zombies(scenario.pipeline.deals, *_chances(scenario))
+
+
+def _zombies(deals: OpenDeals, chance: Floats, too_old: NDArray[np.bool_]) -> Document:
+    """How many, the first ones' ids, and the chance that they are won, on average."""
+    found = np.flatnonzero(too_old)
+    return {
+        "count": len(found),
+        "ids": [deals.ids[i] for i in found[:IDS_SHOWN]],
+        "chance": float(chance[found].mean()) if len(found) else None,
     }
 
 

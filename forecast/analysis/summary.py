@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import forecast
 from forecast.analysis import Document
 from forecast.analysis.customers import describe_customers
-from forecast.analysis.pipeline_facts import describe_pipeline
+from forecast.analysis.pipeline_facts import expect_pipeline
 from forecast.analysis.ranks import quantile_rank, rank_interval
 from forecast.engine.capacity import stages_with_capacity
 from forecast.engine.outcome import Outcome
@@ -38,7 +38,7 @@ def summarize(outcome: Outcome) -> Document:
     """
     scenario = outcome.scenario
     calendar = scenario.calendar
-    pipeline = describe_pipeline(scenario)
+    pipeline = expect_pipeline(scenario)
     return {
         "scenario": scenario.name,
         "runs": outcome.runs,
