@@ -16,7 +16,7 @@ from forecast.engine.kernel.ages import (
 from forecast.engine.kernel.deals import Open, Space, fill_done, hope_of
 from forecast.engine.kernel.flow import Flow, Rows, add_share, clear, follow_on
 from forecast.engine.kernel.lanes import LANES
-from forecast.engine.kernel.means import Means, add_worked, bring_revenue
+from forecast.engine.kernel.means import Means, add_stages, bring_revenue
 from forecast.engine.kernel.rows import row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Plan, Tables
@@ -92,16 +92,9 @@ def flow_lot(
     segments = means.leads.shape[3]
     c, s, p = g // segments, g % segments, lines.product[lot]
     for b in range(len(number.entered)):
-        q = plan.quarter_of[plan.spans.start[b]]
-        is_last = b + 1 == len(number.entered) or plan.quarter_of[plan.spans.start[b + 1]] != q
+        add_stages(plan, ordinary, number, (first, lanes, c, s, b), means)
         for i in range(lanes):
             row = first + i
-            for j in range(stages + 2):
-                means.entered[row, q, c, s, j] += number.entered[b, j, i]
-            if is_last:
-                for j in range(stages):
-                    means.open[row, q, c, j] += number.open[b, j, i]
-            add_worked(plan, ordinary, number, (row, i, c, b), means)
             won = number.entered[b, stages, i], amount.entered[b, stages, i]
             add_won(plan, ordinary, op, (row, plan.spans.start[b], g, p), won, means)
 

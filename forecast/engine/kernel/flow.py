@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.engine.kernel import jit
+from forecast.engine.kernel.elimination import eliminate
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.rows import pick
 from forecast.engine.kernel.samplers import Counts, Floats
@@ -183,16 +184,7 @@ def solve(course: Course, rows: Rows, phase: int, flow: Flow) -> None:
                     lag = course.lag_of[phase, e]
                     row = course.lag_first[lag] + course.lag_step[lag] * (rows.first + i)
                     matrix[course.target[e], j] -= m * course.lag_chance[row, 0]
-        for j in range(stages):
-            for k in range(j + 1, stages):
-                factor = matrix[k, j] / matrix[j, j]
-                for column in range(j, stages + 1):
-                    matrix[k, column] -= factor * matrix[j, column]
-        for j in range(stages - 1, -1, -1):
-            x = matrix[j, stages]
-            for k in range(j + 1, stages):
-                x -= matrix[j, k] * flow.waiting[k, i]
-            flow.waiting[j, i] = x / matrix[j, j]
+        eliminate(matrix, flow.waiting[:, i])
 
 
 @jit(merge=True)

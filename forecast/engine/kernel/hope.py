@@ -1,6 +1,7 @@
 """The chance to be won in the end from every stage, and the ways of items known to be won."""
 
 from forecast.engine.kernel import jit
+from forecast.engine.kernel.elimination import eliminate
 from forecast.engine.kernel.rows import row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Plan, Tables
@@ -40,16 +41,7 @@ def _solve(plan: Plan, chances: Floats, matrix: Floats, hope: Floats) -> None:
                 matrix[j, plan.target[e]] -= share
             elif plan.target[e] == stages:
                 matrix[j, stages] += share
-    for j in range(stages):
-        for k in range(j + 1, stages):
-            factor = matrix[k, j] / matrix[j, j]
-            for column in range(j, stages + 1):
-                matrix[k, column] -= factor * matrix[j, column]
-    for j in range(stages - 1, -1, -1):
-        x = matrix[j, stages]
-        for k in range(j + 1, stages):
-            x -= matrix[j, k] * hope[k]
-        hope[j] = x / matrix[j, j]
+    eliminate(matrix, hope)
     hope[stages] = 1.0
     hope[stages + 1] = 0.0
 

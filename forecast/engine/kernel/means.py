@@ -99,6 +99,28 @@ def add_worked(
 
 
 @jit(merge=True)
+def add_stages(
+    plan: Plan, tables: Tables, flow: Flow, at: tuple[int, int, int, int, int], means: Means
+) -> None:
+    """Add what entered the stages in a span, what is inside at a quarter's end, and its costs.
+
+    at: (row, lanes, c, s, b).
+    """
+    first, lanes, c, s, b = at
+    stages = len(flow.waiting)
+    q = plan.quarter_of[plan.spans.start[b]]
+    is_last = b + 1 == len(flow.entered) or plan.quarter_of[plan.spans.start[b + 1]] != q
+    for i in range(lanes):
+        row = first + i
+        for j in range(stages + 2):
+            means.entered[row, q, c, s, j] += flow.entered[b, j, i]
+        if is_last:
+            for j in range(stages):
+                means.open[row, q, c, j] += flow.open[b, j, i]
+        add_worked(plan, tables, flow, (row, i, c, b), means)
+
+
+@jit(merge=True)
 def add_group(
     plan: Plan,
     tables: Tables,
@@ -114,15 +136,9 @@ def add_group(
     for b in range(len(flow.entered)):
         t = plan.spans.start[b]
         q = plan.quarter_of[t]
-        is_last = b + 1 == len(flow.entered) or plan.quarter_of[plan.spans.start[b + 1]] != q
+        add_stages(plan, tables, flow, (first, lanes, c, s, b), means)
         for i in range(lanes):
             row = first + i
-            for j in range(stages + 2):
-                means.entered[row, q, c, s, j] += flow.entered[b, j, i]
-            if is_last:
-                for j in range(stages):
-                    means.open[row, q, c, j] += flow.open[b, j, i]
-            add_worked(plan, tables, flow, (row, i, c, b), means)
             left = flow.entered[b, stages, i]
             for v in range(len(plan.product_of)):
                 n = left * tables.mix[row_of(len(tables.mix), row), plan.phase_of[t], g, v]
