@@ -130,7 +130,8 @@ class Lever:
                 texts = [Text(str(next(shares))) for _ in part.counts]
                 yield part.path, Items(texts) if isinstance(part.node, Items) else texts[0]
             elif isinstance(part.node, Text):
-                yield part.path, written(factor * (mean_of(part.node) or self.unit), part.node)
+                of_nothing = self.unit if self.now == 0 else 0.0  # beside others 0 stays 0
+                yield part.path, written(factor * (mean_of(part.node) or of_nothing), part.node)
             else:
                 yield part.path, _scaled(part, factor)
         if self.dated:
@@ -171,7 +172,7 @@ def lever(scenario: Scenario, path: str) -> Lever:
         return Lever(path, scenario, parts, 1.0, "factor")
     else:
         now = mean_of(parts[0].node)
-    if now == 0 and not whole and not isinstance(parts[0].node, Text):
+    if now == 0 and not whole and (len(parts) > 1 or not isinstance(parts[0].node, Text)):
         raise _fault(path, "figures that are all 0", "figures that can be scaled")
     return Lever(path, scenario, parts, now, _kind(parts[0]), whole, total, dated)
 
