@@ -22,13 +22,21 @@ from forecast.scenario.model import MONEY_METRICS
 Floats = NDArray[np.float64]
 
 
+def _nothing() -> Floats:
+    return np.zeros((0, 0, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class Wait:
-    """When items that enter a stage are worked: shares of those of a period, by the period."""
+    """When items that enter a stage are worked: shares of those of a period, by the period.
+
+    Of one item more it matters what else it changes: it takes the place of another item, which
+    takes that of a later one, and so on, until in the end one more is worked.
+    """
 
     worked: Floats  # (r, g, t entered, t worked); what is missing to 1 gives up, or waits on
-    # (r, t, g) whose place the item has taken that is worked later for it; empty: it is itself
-    instead: Floats = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    more: Floats = field(default_factory=_nothing)  # (r, t entered, t worked) when one more is
+    others: Floats = field(default_factory=_nothing)  # (r, t, g) whose place is taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +70,12 @@ class Backward:
             if brings:
                 found[:, stages, :, t] += self._brought(found, t, metric, inside)
             known, at_once = self._step(found, own, t, barred)
-            first, later = self._taken(work, t)
-            matrix = np.eye(stages) - first[..., None] * at_once
-            right = (first * known + later)[..., None]
-            entered = np.linalg.solve(matrix, right)[..., 0]  # (r, g, j)
-            work[..., t] = np.moveaxis(known + (at_once @ entered[..., None])[..., 0], 2, 1)
+            for _ in range(2 if any(wait.more.size for wait in self.waits.values()) else 1):
+                first, later = self._taken(work, t)
+                matrix = np.eye(stages) - first[..., None] * at_once
+                right = (first * known + later)[..., None]
+                entered = np.linalg.solve(matrix, right)[..., 0]  # (r, g, j)
+                work[..., t] = np.moveaxis(known + (at_once @ entered[..., None])[..., 0], 2, 1)
             found[:, :stages, :, t] = np.moveaxis(entered, 2, 1)
             found[:, :stages, :, t] += own[:, None, t]
         return found[:, :stages]
@@ -204,11 +213,13 @@ class Backward:
             followed = np.ones((self.rows, groups))
             if plan.desk.unworked[j]:
                 followed = followed - self.tables.take[:, plan.phase_of[t], :, plan.first_way[j]]
-            theirs = work[:, j, :, t + 1 :]
-            if wait.instead.size:
-                theirs = np.einsum("rtg,rgt->rt", wait.instead[:, t + 1 :], theirs)[:, None]
+            mine = (wait.worked[:, :, t, t + 1 :] * work[:, j, :, t + 1 :]).sum(axis=2)
+            if wait.more.size:
+                theirs = np.einsum("rtg,rgt->rt", wait.others[:, t:], work[:, j, :, t:])
+                moved = wait.more[:, None, t, t:] - wait.worked[:, :, t, t:]
+                mine += (moved * theirs[:, None]).sum(axis=2)
             first[:, :, j] = followed * wait.worked[:, :, t, t]
-            later[:, :, j] = followed * (wait.worked[:, :, t, t + 1 :] * theirs).sum(axis=2)
+            later[:, :, j] = followed * mine
         return first, later
 
 

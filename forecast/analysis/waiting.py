@@ -4,8 +4,8 @@ Of every run the items that enter a stage in each period are known. They are tak
 does: by priority, the oldest first, channels and segments in proportion; the shares of those who
 give up are expected ones. So the fate of an item that enters in a period is known in each run.
 
-One item more is worked in the first period from then on in which a slot is left: until then some
-item waits for it, unless it gives up.
+One item more takes the place of another, which takes that of a later one, and so on: in the end one
+more is worked in the first period in which a slot is left, unless one gives up before.
 """
 
 from __future__ import annotations
@@ -117,8 +117,7 @@ class _Desk:
             use = np.minimum(extra, self.left[:, t, None])
             more[:, :, t] = use
             extra = (extra - use) * (1.0 - self.leaving[:, t, None])
-        groups = len(self.level)
-        return Wait(np.broadcast_to(more[:, None], (runs, groups, periods, periods)), self.last)
+        return Wait(self.shares[:, self.level], more, self.last)
 
 
 def live(scenario: Scenario, seed: int, runs: int) -> Lived:
