@@ -76,7 +76,9 @@ def test_priority_goes_first_and_takes_the_place_of_others() -> None:
         " vip: {leads: {fixed: [4, 4, 4, 0, 0, 0, 0, 0, 0], per: month}}}",
         capacity="{opportunity: {per_period: 6, priority: [vip]}}",
     )
-    assert arriving(given, "channels.vip.leads").counting[:4] == pytest.approx([4, 4, 4, 0], abs=1e-4)
+    assert arriving(given, "channels.vip.leads").counting[:4] == pytest.approx(
+        [4, 4, 4, 0], abs=1e-4
+    )
     assert arriving(given, WEB).counting[:4] == pytest.approx([6, 0, 0, 0], abs=1e-4)
     assert arriving(given, "channels.vip.leads").latest is None
 

@@ -81,7 +81,12 @@ KINDS = ("saas-funnel", "open-pipeline", "subscription-ltv", "referral-loop", "m
 def test_what_counts_adds_up_to_what_is_expected(name: str) -> None:
     plain = forecast.read_scenario(SCENARIOS / f"{name}.yaml")
     stage = plain.stages[-1]
-    metrics = ("deals", "leads", stage, *(("bookings", "revenue") if name != "marketplace-sellers" else ()))
+    metrics = (
+        "deals",
+        "leads",
+        stage,
+        *(("bookings", "revenue") if name != "marketplace-sellers" else ()),
+    )
     goals = [f"{{metric: {m}, every: quarter, target: 9, confidence: 80%}}" for m in metrics]
     given = forecast.read_scenario(SCENARIOS / f"{name}.yaml", {"goals": f"[{', '.join(goals)}]"})
     timing = Timing(given)
@@ -105,7 +110,7 @@ def test_what_counts_adds_up_to_what_is_expected(name: str) -> None:
 
 
 def test_leads_count_with_what_their_customers_bring() -> None:
-    """10 leads in January, won in February; each customer brings 0.6 leads in each of two months."""
+    """10 leads in January, won in February; a customer brings 0.6 leads a month."""
     given = scenario(
         TWO,
         channels="{web: {leads: {fixed: [10], per: month, then: zero}}}",
@@ -129,7 +134,8 @@ def test_leads_count_with_what_their_customers_bring() -> None:
 
 
 def test_entries_count_until_they_come_again() -> None:
-    loop = "{opportunity: {won: {conversion: 40%}, nurture: {conversion: 60%, lag: {periods: {1: 1}}}},"
+    loop = "{opportunity: {won: {conversion: 40%},"
+    loop += " nurture: {conversion: 60%, lag: {periods: {1: 1}}}},"
     loop += " nurture: {opportunity: {conversion: 50%}}}"
     given = scenario(
         TWO,

@@ -1,8 +1,8 @@
 """What an item that enters a stage in a period is worth for a goal, by what may come of it.
 
-Backward over the periods: an item goes on by each way after k periods and is worth there what it is
-worth there; with what is entered at once (k = 0) a linear system remains. A stage that takes up only
-so many adds the time until an item is worked, and who gives up before.
+Backward over the periods: an item goes on by each way after k periods and is then worth what one is
+that enters there; with what is entered at once (k = 0) a linear system remains. A stage that takes
+up only so many adds the time until an item is worked, and who gives up before.
 """
 
 from __future__ import annotations

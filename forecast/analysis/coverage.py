@@ -105,7 +105,7 @@ class Opportunities:
 
     def _worth(self, money: str, inside: Floats) -> Floats:
         """What a win is worth by its period: (group, period)."""
-        return Backward(self.blueprint, self.tables).win_worth(money, inside)[0]
+        return np.asarray(Backward(self.blueprint, self.tables).win_worth(money, inside)[0])
 
     @cached_property
     def _entered(self) -> Floats:
@@ -232,8 +232,11 @@ def _only(opened: OpenPlan, kind: int | None, weights: Floats) -> OpenPlan:
     of = _batch_of(opened)
     kinds = op.batches.kind[of]
     wanted = kinds != MODEL if kind is None else kinds == kind
-    keys, line = np.unique(np.stack(
-        [kinds, op.batches.group[of], op.deals.product, of]), axis=1, return_inverse=True)
-    weight = np.bincount(line.ravel(), np.where(wanted, weights, 0.0), keys.shape[1])
+    keys, line = np.unique(
+        np.stack([kinds, op.batches.group[of], op.deals.product, of]), axis=1, return_inverse=True
+    )
+    weight = np.asarray(
+        np.bincount(line.ravel(), np.where(wanted, weights, 0.0), keys.shape[1]), dtype=np.float64
+    )
     nothing = np.zeros_like(weight)
     return replace(opened, lines=lines._replace(number=weight, amount=weight, lost=nothing))

@@ -20,8 +20,8 @@ from forecast.engine.assumptions import Draws
 from forecast.engine.expected import means_of
 from forecast.engine.flows import by_period
 from forecast.engine.kernel.means import Means
-from forecast.engine.kernel.shapes import Tables
-from forecast.engine.plan import Blueprint, make_blueprint
+from forecast.engine.kernel.shapes import Futures, Tables
+from forecast.engine.plan import make_blueprint
 from forecast.engine.uses import LIMITED, PIPELINE, uses
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.model import Scenario
@@ -79,9 +79,9 @@ class Timing:
     def arriving(self, path: str, span: Span) -> Arriving:
         """Tell what arrives where a path's assumption works, and what it brings for a goal.
 
-        That is the leads of its channels, with all that comes of them, those that their customers
-        bring too; or what enters the stage whose transitions it is about, which brings what comes of
-        it before it enters the stage again.
+        That is the leads of its channels, with all that comes of them, leads that their customers
+        bring too; or what enters the stage whose transitions it is about, which brings what comes
+        of it before it enters the stage again.
         """
         goal, _, quarters = span
         stage, groups = self._place(path)
@@ -176,9 +176,7 @@ class Timing:
         )  # fmt: skip
         return means_of(bare, self.tables._replace(mean=np.zeros_like(self.tables.mean)), 1)
 
-    def _opening(
-        self, metric: str, quarters: tuple[int, ...], counted: float | None
-    ) -> float:
+    def _opening(self, metric: str, quarters: tuple[int, ...], counted: float | None) -> float:
         """What open deals, and the customers that are there, bring for a goal.
 
         ``counted`` is what all leads bring; None where it is asked beside a stage's items.
@@ -195,14 +193,14 @@ class Timing:
             return float(getattr(rows, name)[:, inside].sum()) / self._lived.runs
         return max(self._total(self._lived.rows, metric, inside) - counted, 0.0)
 
-    def _total(self, counted: object, metric: str, inside: NDArray[np.bool_]) -> float:
+    def _total(self, counted: Means | Futures, metric: str, inside: NDArray[np.bool_]) -> float:
         """A metric's mean over some periods."""
         if metric in self.scenario.stages:
-            array = getattr(counted, "entered")[..., self.scenario.stages.index(metric)]
+            array = counted.entered[..., self.scenario.stages.index(metric)]
         else:
             array = getattr(counted, metric)
             if metric == "revenue" and 0 in array.shape:
-                array = getattr(counted, "bookings")
+                array = counted.bookings
         return float(array[:, inside].sum()) / len(array)
 
     def _place(self, path: str) -> tuple[str | None, list[int]]:

@@ -79,9 +79,7 @@ def goals_document(
             check_coverage(span)  # refused before the work begins
     outcome = forecast_run(scenario, runs=runs, seed=seed, progress=progress)
     document = _chances(outcome, spans)
-    plans = [
-        plan for each in levers for plan in _plans(each, spans, question.confidences, outcome)
-    ]
+    plans = [plan for each in levers for plan in _plans(each, spans, question.confidences, outcome)]
     if question.paths or question.confidences:
         document["reach"] = [_reach(plan) for plan in plans]
     if question.coverage:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.analysis.backward import Backward, Floats, Wait
-from forecast.engine.kernel.shapes import Tables
+from forecast.engine.kernel.shapes import Futures, Tables
 from forecast.engine.pipeline import follow_deals
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.simulate import Simulator
@@ -38,12 +38,13 @@ class Lived:
     runs: int
     leads: Floats  # (r, t, g)
     entered: Floats  # (r, t, g, j) of leads
-    rows: Any  # all of it, periods in the place of quarters
+    rows: Futures  # all of it, periods in the place of quarters
     used: Floats  # (r, k, t) slots that open deals take
 
     def backward(self, adding: bool) -> Backward:
         """Follow items backward: those that come, or one more (``adding``)."""
-        waits = {int(j): self._wait(k, adding) for k, j in enumerate(self.blueprint.plan.desk.stages)}
+        stages = enumerate(self.blueprint.plan.desk.stages)
+        waits = {int(j): self._wait(k, adding) for k, j in stages}
         return Backward(self.blueprint, self.tables, self.runs, waits)
 
     def _wait(self, k: int, adding: bool) -> Wait:
@@ -69,12 +70,12 @@ class _Desk:
         runs, periods, groups = came.shape
         self.shares = np.zeros((runs, self.levels, periods, periods))  # (r, level, entered, worked)
         self.left = np.zeros((runs, periods))  # slots that nobody takes
-        self.last = np.zeros((runs, periods, groups))  # of those worked last in a period, each group
+        self.last = np.zeros((runs, periods, groups))  # groups' shares of those worked last
         self._serve()
 
     def _serve(self) -> None:
         """Take up items period by period."""
-        runs, periods, groups = self.came.shape
+        runs, periods, _ = self.came.shape
         by_level = np.stack(
             [self.came[..., self.level == one].sum(axis=2) for one in range(self.levels)], axis=1
         )
@@ -101,7 +102,8 @@ class _Desk:
         self.last[some, t] = (mix / np.maximum(total, 1e-300))[some]
 
     def _of(self, mine: NDArray[np.bool_], t: int) -> Floats:
-        return np.maximum(self.came[:, : t + 1][..., mine].sum(axis=2), 1e-300)[..., None]
+        total = self.came[:, : t + 1][..., mine].sum(axis=2)
+        return np.asarray(np.maximum(total, 1e-300)[..., None])
 
     def coming(self) -> Wait:
         """The fate of the items that come."""
@@ -129,16 +131,16 @@ def live(scenario: Scenario, seed: int, runs: int) -> Lived:
     runs = int(max(min(runs, MOST_RUNS, MOST_CELLS / cells), 1))
     simulator = Simulator(blueprint, seed)
     rows = simulator.whole(runs).rows
+    assert isinstance(rows, Futures)
     values = simulator.draws.draw(0, runs)
     tables = simulator.blueprint.maker.tables(values)
     entered = rows.entered.reshape(runs, periods, groups, -1).astype(np.float64)
     used = np.zeros((runs, len(plan.desk.stages), periods))
     if blueprint.opened is not None:
         theirs = simulator.empty(runs)
+        assert isinstance(theirs, Futures)
         stays = blueprint.maker.stays(tables, values)
-        followed = follow_deals(
-            blueprint.opened, plan, simulator.keys, (tables, stays), 0, theirs
-        )
+        followed = follow_deals(blueprint.opened, plan, simulator.keys, (tables, stays), 0, theirs)
         entered -= theirs.entered.reshape(entered.shape)
         if len(followed.earlier.used):
             used = followed.earlier.used.astype(np.float64)
