@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from forecast.analysis import Document
-from forecast.analysis.words import chance, count, duration, money, share, target
+from forecast.analysis.words import chance, confidence, count, duration, money, share, target
 from forecast.scenario.model import MONEY_METRICS
 
 from .run_table import print_head
@@ -41,7 +41,7 @@ def _goal(goal: Mapping[str, Any]) -> str:
         best, error = goal["exact"], goal["exact_standard_error"]
     sure = f"{chance(best)} {f'± {chance(error)}' if error else '(exact)'}"
     verdict = "too close to say" if goal["too_close"] else "yes" if goal["reached"] else "no"
-    text = f"{_named(goal)}: {sure}, wanted {chance(goal['confidence'], 0)}: {verdict}."
+    text = f"{_named(goal)}: {sure}, wanted {confidence(goal['confidence'])}: {verdict}."
     if goal["luck"] is not None:
         luck = min(max(goal["luck"], 0.0), 1.0)
         doubt = goal["luck_standard_error"]
@@ -70,7 +70,7 @@ def _print_reach(path: str, entries: Sequence[Document], alone: bool) -> None:
     say(wrapped(f"By {path} (now {_figure(first, first['now'])}{total}):"), bold=True)
     rows = [
         Column("goal", [_named(entry) for entry in entries], left=True, keep=9),
-        Column("wanted", [chance(entry["confidence"], 0) for entry in entries], keep=8),
+        Column("wanted", [confidence(entry["confidence"]) for entry in entries], keep=8),
         Column("takes", [_takes(entry) for entry in entries], keep=9),
         Column("between", [_interval(entry) for entry in entries], keep=6),
         Column(f"{MOST_OF_IT:.0%} by", [_most_by(entry) or "-" for entry in entries], keep=4),
@@ -130,7 +130,7 @@ def _print_schedule(entries: Sequence[Document]) -> None:
     what = last["arriving"]
     columns = [Column("period", labels, left=True, keep=9)]
     for entry, rows in zip(entries, by_period, strict=True):
-        sure = chance(entry["confidence"], 0)
+        sure = confidence(entry["confidence"])
         head, group = (sure, what) if len(entries) > 1 else (f"{what} at {sure}", "")
         columns.append(Column(head, cells(rows), group, keep=6))
     print_table([*columns, Column("so far", shares, keep=8)])
@@ -165,6 +165,8 @@ def _figure(entry: Document, value: float) -> str:
         return f"{count(value)} leads"
     if kind == "factor":
         return f"× {count(value)}"
+    if 0 < abs(value) < 1:
+        return f"{value:.3g}"
     return money(value) if abs(value) >= 1000 else count(value)
 
 
@@ -196,7 +198,7 @@ def _print_coverage(entries: Sequence[Document]) -> None:
     say(wrapped("Pipeline coverage: opportunities that are decided in time, against the target:"))
     columns = [
         Column("goal", [_named(entry) for entry in entries], left=True, keep=9),
-        Column("wanted", [chance(entry["confidence"], 0) for entry in entries], keep=8),
+        Column("wanted", [confidence(entry["confidence"]) for entry in entries], keep=8),
         Column("coverage", [_times(entry["coverage"]) for entry in entries], keep=9),
         Column("1 ÷ win rate", [_times(entry["usual"]) for entry in entries], keep=7),
         Column("opportunities", [count(entry["opportunities"]) for entry in entries], keep=5),
