@@ -72,4 +72,5 @@ def channel_of(path: str) -> str:
 
 
 def fault_of(path: str, got: str, must: str) -> ScenarioError:
+    """Say what is wrong with a path."""
     return ScenarioError([Fault(BY, 1, path, got, must, MEND)])
