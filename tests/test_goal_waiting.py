@@ -150,3 +150,32 @@ def test_one_more_lead_brings_what_it_brings_when_simulated(slots: str) -> None:
         assert abs(gain.mean() - worth[month]) < 4 * gain.std() / sqrt(runs) + 0.004
     assert worth[3] > 0.05
     assert timing.arriving(WEB, span).latest in ("2027-05", "2027-06")
+
+
+MIXED = {
+    "none": {},
+    "open": {"pipeline": "{deals: [{id: a, stage: opportunity, amount: 7, channel: web,"
+    " entered: 2026-12-20, segment: small}, {id: b, stage: lead, amount: 9, channel: partners,"
+    " entered: 2026-12-20, segment: large}]}"},
+    "referral": {"referral": "{leads: 0.1 per month, channel: partners, existing: 40}"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_what_counts_adds_up_where_stages_have_limits(kind: str) -> None:
+    """With open deals and customers who bring leads: by leads, and by the stage's entries."""
+    goals = "[{metric: deals, quarter: 2027Q2, target: 9, confidence: 80%},"
+    goals += " {metric: opportunity, quarter: 2027Q1, target: 9, confidence: 80%}]"
+    given = scenario(BUSY, goals=goals, **MIXED[kind])
+    timing = Timing(given)
+    runs = forecast.simulate(given, runs=1_000, seed=0)
+    won = runs.deals.sel(quarter="2027Q2").sum(["channel", "segment", "product"])
+    came = runs.entered.sel(quarter="2027Q1", stage="opportunity").sum(["channel", "segment"])
+    for span, right in zip(goals_named(given), (won, came), strict=True):
+        error = 5 * float(right.std()) / sqrt(1_000)
+        found = timing.arriving("channels.*.leads", span)
+        assert found.opening + found.counting.sum() == pytest.approx(float(right.mean()), abs=error)
+        assert (found.opening > 0) == (kind != "none")
+        through = timing.arriving("journey.opportunity.won.conversion", span)
+        total = through.opening + through.counting.sum()
+        assert total == pytest.approx(float(right.mean()), abs=error)

@@ -187,11 +187,21 @@ class Timing:
         inside = np.isin(plan.quarter_of, quarters)
         if self.how == CLOSED:
             return self._total(self._without_leads, metric, inside)
-        if counted is None:
-            rows = self._lived.rows
-            name = {"deals": "pipeline_deals"}.get(metric, "pipeline_bookings")
-            return float(getattr(rows, name)[:, inside].sum()) / self._lived.runs
+        if counted is None or plan.referral.channel < 0:
+            return self._of_open_deals(metric, inside)
         return max(self._total(self._lived.rows, metric, inside) - counted, 0.0)
+
+    def _of_open_deals(self, metric: str, inside: NDArray[np.bool_]) -> float:
+        """What open deals bring in simulated runs; of what they pay again and again the first."""
+        lived = self._lived
+        if PIPELINE not in uses(self.scenario) or metric == "leads":
+            return 0.0
+        if metric in self.scenario.stages:
+            found = lived.entered_open[:, inside, self.scenario.stages.index(metric)]
+        else:
+            name = "pipeline_deals" if metric == "deals" else "pipeline_bookings"
+            found = getattr(lived.rows, name)[:, inside]
+        return float(found.sum()) / lived.runs
 
     def _total(self, counted: Means | Futures, metric: str, inside: NDArray[np.bool_]) -> float:
         """A metric's mean over some periods."""

@@ -25,7 +25,7 @@ from forecast.engine.simulate import Simulator
 from forecast.scenario.model import Scenario
 
 MOST_RUNS = 1_000
-MOST_CELLS = 2e7  # runs x groups x periods^2 x stages
+MOST_CELLS = 6e6  # runs x groups x periods^2 x stages
 NOBODY = 1e-6  # items: so few in place of none tell how they would fare
 
 
@@ -38,6 +38,7 @@ class Lived:
     runs: int
     leads: Floats  # (r, t, g)
     entered: Floats  # (r, t, g, j) of leads
+    entered_open: Floats  # (r, t, j) of open deals
     rows: Futures  # all of it, periods in the place of quarters
     used: Floats  # (r, k, t) slots that open deals take
 
@@ -136,16 +137,18 @@ def live(scenario: Scenario, seed: int, runs: int) -> Lived:
     tables = simulator.blueprint.maker.tables(values)
     entered = rows.entered.reshape(runs, periods, groups, -1).astype(np.float64)
     used = np.zeros((runs, len(plan.desk.stages), periods))
+    of_open = np.zeros((runs, periods, entered.shape[3]))
     if blueprint.opened is not None:
         theirs = simulator.empty(runs)
         assert isinstance(theirs, Futures)
         stays = blueprint.maker.stays(tables, values)
         followed = follow_deals(blueprint.opened, plan, simulator.keys, (tables, stays), 0, theirs)
+        of_open = theirs.entered.reshape(entered.shape).sum(axis=2)
         entered -= theirs.entered.reshape(entered.shape)
         if len(followed.earlier.used):
             used = followed.earlier.used.astype(np.float64)
     leads = rows.leads.reshape(runs, periods, groups).astype(np.float64)
-    return Lived(blueprint, tables, runs, leads, entered, rows, used)
+    return Lived(blueprint, tables, runs, leads, entered, of_open, rows, used)
 
 
 def _by_period(blueprint: Blueprint) -> Blueprint:
