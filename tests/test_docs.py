@@ -27,7 +27,9 @@ from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "scenario-reference.md"
-DOCUMENTS = [ROOT / "README.md", REFERENCE]
+UNCHECKED = ("decisions.md", "glossary.md")
+PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in UNCHECKED)
+DOCUMENTS = [ROOT / "README.md", *PAGES]
 UPDATE = bool(os.environ.get("FORECAST_UPDATE_DOCS"))
 CONSOLE_COLUMNS = "96"
 
