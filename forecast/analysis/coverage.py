@@ -27,8 +27,8 @@ from forecast.engine.expected import means_of
 from forecast.engine.flows import by_period, expect_rows
 from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL
 from forecast.engine.kernel.dealmeans import tell_classes
-from forecast.engine.kernel.deals import new_space
 from forecast.engine.kernel.means import Means
+from forecast.engine.kernel.opened import new_space
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.pipeline import OpenPlan, add_deal_means, open_tables
 from forecast.engine.plan import Blueprint, make_blueprint
