@@ -13,7 +13,9 @@ import click
 from .interrupt import tell
 
 DONE, FAILED, BAD_INPUT, BELOW_CONFIDENCE = 0, 1, 2, 5
-COMMANDS = ("init", "check", "run", "goal", "compare", "sensitivity", "journey", "schema")
+COMMANDS = (
+    "init", "check", "run", "goal", "compare", "sensitivity", "journey", "schema", "history",
+)  # fmt: skip
 DEBUG = "FORECAST_DEBUG"
 
 
