@@ -14,7 +14,8 @@ from .interrupt import tell
 
 DONE, FAILED, BAD_INPUT, BELOW_CONFIDENCE = 0, 1, 2, 5
 COMMANDS = (
-    "init", "check", "run", "goal", "compare", "sensitivity", "journey", "schema", "history",
+    "init", "check", "run", "goal", "compare", "sensitivity", "journey", "schema", "batch",
+    "history",
 )  # fmt: skip
 DEBUG = "FORECAST_DEBUG"
 
