@@ -49,7 +49,8 @@ def _label(documents: Sequence[dict[str, Any]], quarter: str | None) -> str:
             raise BadInput(f"--quarter: got {quarter}; must be {must}.")
         return quarter
     of_goals = [g["quarter"] for g in documents[0]["goals"] if g["quarter"] in labels]
-    return next(iter([*of_goals, *(d["year"] for d in documents[0]["years"]), labels[0]]))
+    years = [year["year"] for year in documents[0]["years"]]
+    return str([*of_goals, *years, labels[0]][0])
 
 
 def _columns(documents: Sequence[dict[str, Any]], label: str) -> list[Column]:

@@ -117,8 +117,6 @@ def _from_workers(
     client: Any, jobs: Sequence[Job], left: Sequence[int], plan: Plan
 ) -> Iterator[tuple[int, Done]]:
     """Send slices, few at a time, and give what comes back; nothing is held on the cluster."""
-    from distributed import as_completed
-
     threads = max(1, sum(client.nthreads().values()))
     size = min(MOST_IN_SLICE, max(1, len(left) // (SLICES_EACH * threads)))
     slices = iter([left[i : i + size] for i in range(0, len(left), size)])
@@ -133,7 +131,7 @@ def _from_workers(
         return future
 
     first = [future for _ in range(AHEAD * threads) if (future := send()) is not None]
-    working = as_completed(first)
+    working: Any = _distributed().as_completed(first)
     for future in working:
         taken = sent.pop(future.key)
         try:
