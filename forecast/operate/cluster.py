@@ -28,6 +28,7 @@ def local_workers(count: int) -> Iterator[Any]:
     settings = {
         "distributed.nanny.pre-spawn-environ": environment,
         "distributed.worker.daemon": True,
+        "distributed.worker.profile.enabled": False,  # it looks a hundred times a second
         "distributed.logging": {"distributed": "error"},
     }
     with (
