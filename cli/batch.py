@@ -93,7 +93,10 @@ def _result(asked: Mapping[str, Any]) -> Result:
         Archive(asked["keep"])  # what is wrong with the name is told before any work
     as_json = asked["as_json"] or getattr(asked["output"], "suffix", "") == ".json"
     send = asked["dask"] is not None
-    plan = Plan(asked["keep"], send=send, whole=as_json)
+    keep = asked["keep"]
+    if keep is not None and "://" not in keep:
+        keep = str(Path(keep).absolute())  # for processes that begin elsewhere
+    plan = Plan(keep, send=send, whole=as_json)
     jobs = read_jobs(
         asked["files"], Asked(asked["sets"], asked["runs"], asked["seed"], asked["detail"])
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import errno
 import json
+import os
 import re
 import shutil
+import stat
 import sys
 import time
 from pathlib import Path
@@ -190,6 +193,53 @@ def test_a_changed_bit_and_other_bits_are_told(
     result = invoke("history", str(tmp_path), "--verify", "--resimulate", kept.key[:6])
     assert result.exit_code == 1
     assert re.search(r"made again, other bits\s+in .*deals", result.output)
+
+
+def test_a_name_that_is_taken_is_never_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    first = archive.keep(work(0), {"who": "first"})
+    before = Path(first.path).read_bytes()
+    monkeypatch.setattr(Archive, "find_work", lambda *_: None)  # as if it came a moment later
+    for _ in range(2):
+        again = archive.keep(work(0), {"who": "second"})
+        assert not again.new
+        assert again == first
+        assert Path(first.path).read_bytes() == before
+        monkeypatch.setattr(os, "link", no_links)  # nor where there are no links
+
+
+def no_links(*_: object) -> None:
+    raise OSError(errno.EOPNOTSUPP, "no links")
+
+
+def test_without_links_a_rename_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    kept = Archive(tmp_path).keep(work(0))
+    assert kept.new
+    assert fault_of(Archive(tmp_path), kept) is None
+
+
+def test_the_disk_has_it_before_its_name_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Archive(tmp_path).keep(work(0))
+    order: list[str] = []
+    fsync, link = os.fsync, os.link
+
+    def synced(handle: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def linked(one: Any, other: Any) -> None:
+        order.append("link")
+        link(one, other)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", linked)
+    Archive(tmp_path).keep(work(1))
+    assert order == ["file", "link", "folder", "file"]
 
 
 # --- lists, dates, pruning ------------------------------------------------------------------------

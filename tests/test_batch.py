@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
+from forecast.engine.store import OutputError
 from forecast.operate import batch
 from forecast.operate.archive import Archive
 from forecast.operate.batch import Result, run_batch
@@ -224,6 +226,15 @@ def test_a_process_that_dies_changes_nothing_but_time(
     assert pools
 
 
+def test_no_more_are_done_at_once_than_the_memory_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = many(tmp_path, 3)
+    assert batch._fitting(jobs) > 100
+    monkeypatch.setattr(batch, "memory_room", lambda: 40 * 8 * 2 * 5 * batch.WORK_SPACE * 3.5)
+    assert batch._fitting(jobs) == 3
+
+
 def test_the_same_random_numbers_are_in_all(tmp_path: Path) -> None:
     rates = ", ".join(f"{rate}%" for rate in range(20, 40))
     text = f"base: {SAAS}\nruns: 200\ngrid: {{journey.lead.opportunity.conversion: [{rates}]}}\n"
@@ -316,6 +327,23 @@ def test_tables_hold_the_figures_and_nothing_else(tmp_path: Path, suffix: str) -
             assert data.scenario.values.tolist() == NASTY
             assert float(data["mean"].sel(scenario="+2", metric="deals", quarter="2027Q1")) == 1.5
             assert np.isnan(data.p50).all()
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_table_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"table{suffix}"
+    path.write_text("old")
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("forecast.operate.tables.sync", fail)
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)\.$"):
+        write_table(path, nasty_result().document())
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_excel_files_of_the_same_table_are_the_same(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def forecast_run(
     keeps totals of deals, bookings, revenue and spend only.
     """
     clock = [time.perf_counter()]
-    simulator = ready(scenario, runs, seed, _bytes_of_totals(scenario), detail)
+    simulator = ready(scenario, runs, seed, bytes_of_totals(scenario), detail)
     blueprint = simulator.blueprint
     exact = ExactChances(blueprint, bool(simulator.draws.names), runs)
     opener = _opened(output, simulator, runs, seed)
@@ -95,7 +95,7 @@ def _opened(
     return output(simulator, runs, seed)
 
 
-def _bytes_of_totals(scenario: Scenario) -> int:
+def bytes_of_totals(scenario: Scenario) -> int:
     """Bytes that the totals of one run take."""
     waits = len(QUEUE_MEASURES) * len(stages_with_capacity(scenario))
     of_pipeline = 2 if scenario.pipeline else 0

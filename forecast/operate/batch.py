@@ -9,18 +9,24 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from forecast.engine.request import memory_room
+from forecast.engine.run import bytes_of_totals
 from forecast.engine.simulate import threads_at_most, usable_cores
 from forecast.operate.jobs import Job
 from forecast.operate.worker import Done, Plan, begin, do_job, do_jobs
+from forecast.scenario.errors import ScenarioError
+from forecast.scenario.reader import build_scenario
 
 Progress = Callable[[int, int], None]
 WORTH_PROCESSES_SECONDS = 3.0  # of work: a process begins in one or two
 SLICES_EACH = 8  # that a core has at least, so that all end at about the same time
 MOST_IN_SLICE = 16
 DOCUMENTS_ONLY = Plan()
+WORK_SPACE = 4  # times its totals that a scenario takes, about
 AHEAD = 2  # slices that wait for each process
 
 
@@ -58,7 +64,7 @@ def run_batch(
     in this process. A process that dies changes nothing but the time.
     """
     todo = _Todo(jobs, plan, progress)
-    cores = processes or usable_cores()
+    cores = min(processes or usable_cores(), _fitting(jobs))
     if not _is_long(todo, cores):
         while todo.waiting:
             todo.do(todo.waiting.popleft())
@@ -98,6 +104,16 @@ class _Todo:
     def result(self) -> Result:
         """Give the whole batch."""
         return Result(self.jobs, tuple(self._found[i] for i in range(len(self.jobs))))
+
+
+def _fitting(jobs: Sequence[Job]) -> int:
+    """How many scenarios the memory holds at once, by the first that can be read."""
+    for job in jobs:
+        with suppress(ScenarioError):
+            if job.document is not None:
+                each = bytes_of_totals(build_scenario(job.document)) * max(j.runs for j in jobs)
+                return max(1, int(memory_room() // (WORK_SPACE * each)))
+    return 1
 
 
 def _is_long(todo: _Todo, cores: int) -> bool:

@@ -196,9 +196,9 @@ def _of_batch(path: Path, top: Table, asked: Asked) -> Iterator[Job]:
 
 
 def _combinations(grid: Table) -> Iterator[dict[str, Node]]:
-    if grid:
-        for values in itertools.product(*grid.values()):
-            yield dict(zip(grid, values, strict=True))
+    every = [list(values) for values in grid.values() if isinstance(values, Items)]
+    for values in itertools.product(*every) if every else ():
+        yield dict(zip(grid, values, strict=True))
 
 
 def _check_paths(base: Table, given: Sequence[tuple[Table, str]]) -> None:

@@ -243,10 +243,10 @@ class Remote:
 
     def entries(self) -> Iterator[Entry]:
         """List all files but hidden ones; see ``Place``."""
-        try:
-            found: Any = self._files.find(self._root, detail=True)
-        except FileNotFoundError:
-            return
+        found: Any = {}
+        with self._telling("", "read"), suppress(FileNotFoundError):
+            self._files.invalidate_cache()
+            found = self._files.find(self._root, detail=True)
         for path in sorted(found):
             name = path.removeprefix(self._root).lstrip("/")
             if not any(part.startswith(".") for part in name.split("/")):
@@ -254,10 +254,9 @@ class Remote:
 
     def size(self, name: str) -> int | None:
         """Give a file's size; see ``Place``."""
-        try:
+        with self._telling(name, "read"), suppress(FileNotFoundError):
             return int(self._files.info(self._at(name)).get("size") or 0)
-        except FileNotFoundError:
-            return None
+        return None
 
     def read(self, name: str) -> bytes:
         """Read a small file; see ``Place``."""
@@ -301,10 +300,10 @@ class Remote:
         return f"{self._root}/{name}"
 
     @contextmanager
-    def _telling(self, name: str) -> Iterator[None]:
+    def _telling(self, name: str, what: str = "written") -> Iterator[None]:
         """Turn whatever a store's package raises into a person's words."""
         try:
             yield
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise OutputError(f"{self.address(name)}: cannot be written ({reason}).") from error
+            raise OutputError(f"{self.address(name)}: cannot be {what} ({reason}).") from error
