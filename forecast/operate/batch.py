@@ -77,9 +77,18 @@ def run_batch(
     try:
         with threads_at_most(1):
             _share(todo, pool, cores)
+    except BaseException:
+        _kill(pool)  # or leaving would wait for what they do
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return todo.result()
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once; from Python 3.14 on pools can do that."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()
 
 
 class _Todo:
