@@ -14,9 +14,18 @@ from .interrupt import tell
 
 DONE, FAILED, BAD_INPUT, BELOW_CONFIDENCE = 0, 1, 2, 5
 COMMANDS = (
-    "init", "check", "run", "goal", "compare", "sensitivity", "journey", "schema", "batch",
+    "init",
+    "check",
+    "run",
+    "goal",
+    "compare",
+    "sensitivity",
+    "evaluate",
+    "journey",
+    "schema",
+    "batch",
     "history",
-)  # fmt: skip
+)
 DEBUG = "FORECAST_DEBUG"
 
 

@@ -54,5 +54,3 @@ def test_both_commands_are_named_in_the_readme() -> None:
     assert {"batch", "history"} <= set(COMMANDS)
     for document in DOCUMENTS:
         assert f"docs/{document.name}" in text
-    for option in ("--scenario", "--since", "--until", "--verify", "--prune", "--really"):
-        assert re.search(rf"^\| `{option}` \| history", text, re.MULTILINE), option
