@@ -32,7 +32,7 @@ def slug_of(name: str) -> str:
     more than letter case, spaces and hyphens have folders of their own.
 
     >>> slug_of("Lean consulting"), slug_of("../../x")
-    ('lean-consulting', 'x-1e8afb')
+    ('lean-consulting', 'x-9cdf6a')
     """
     plain = unicodedata.normalize("NFKD", name.casefold())
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-")
