@@ -18,6 +18,9 @@ from typing import Any
 
 from forecast.engine import store
 from forecast.operate.archive import Archive, Work
+from forecast.operate.batch import run_batch
+from forecast.operate.jobs import read_jobs
+from forecast.operate.worker import Plan
 from forecast.scenario.nodes import nodes_of
 from forecast.scenario.reader import build_scenario
 
@@ -71,6 +74,10 @@ def write(task: dict[str, Any]) -> None:
         arm(task["step"], task["nth"], task["behind"], lambda: os.kill(os.getpid(), signal.SIGKILL))
     if task.get("most_bytes"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (task["most_bytes"], resource.RLIM_INFINITY))
+    if task.get("batch"):
+        assert not run_batch(
+            read_jobs([Path(task["batch"])]), Plan(task["folder"]), processes=1
+        ).failed
     archive = Archive(task["folder"])
     for seed in task["seeds"]:
         kept = archive.keep(work(seed))

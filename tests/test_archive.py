@@ -35,7 +35,11 @@ from forecast.operate.prune import to_prune
 from forecast.operate.verify import difference_from_made_again, fault_of
 
 PLACES = pytest.mark.parametrize("kind", ["folder", "file://", "local://", "memory://"])
-EXAMPLES = ("open-pipeline", "capacity-limited", "lean-consulting-uncertain")
+EXAMPLES = (
+    ("open-pipeline", "journey"),
+    ("capacity-limited", "journey"),
+    ("lean-consulting-uncertain", "outcome"),
+)
 
 
 def archive_at(kind: str, folder: Path) -> Archive:
@@ -80,8 +84,7 @@ def test_what_is_read_is_what_was_simulated(tmp_path: Path, kind: str) -> None:
     assert archive.place.size(f"{kept.stem}.json")  # made again
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-@pytest.mark.parametrize("detail", ["journey", "outcome"])
+@pytest.mark.parametrize(("name", "detail"), EXAMPLES)
 def test_what_is_kept_can_be_made_again(tmp_path: Path, name: str, detail: str) -> None:
     plan = forecast.read_scenario(SCENARIOS / f"{name}.yaml")
     archive = Archive(tmp_path)
@@ -169,7 +172,7 @@ def test_every_byte_that_matters_is_verified(tmp_path: Path) -> None:
     before = archive.read(kept)
     rng = np.random.default_rng(1)
     found = 0
-    for at in rng.integers(0, len(whole), 150):
+    for at in rng.integers(0, len(whole), 60):
         changed = bytearray(whole)
         changed[at] ^= 1 << int(rng.integers(8))
         path.write_bytes(changed)
@@ -177,7 +180,7 @@ def test_every_byte_that_matters_is_verified(tmp_path: Path) -> None:
         found += fault is not None
         if fault is None:  # room between what is stored, or what HDF5 does not need to read it
             xarray.testing.assert_identical(archive.read(kept), before)
-    assert found > 50
+    assert found > 20
 
 
 def test_a_changed_bit_and_other_bits_are_told(

@@ -105,7 +105,7 @@ def kill_at(zygote: Zygote, folder: Path, seed: int, point: tuple[str, int], beh
     assert unfinished(folder) == [], where
 
 
-@pytest.mark.parametrize("behind", [False, True])
+@pytest.mark.parametrize("behind", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_writer_that_is_killed_at_any_step_loses_nothing(
     tmp_path: Path, zygote: Zygote, behind: bool
 ) -> None:
@@ -120,7 +120,8 @@ def test_a_writer_that_is_killed_at_any_step_loses_nothing(
 def test_the_first_writer_may_be_killed_at_any_step_too(
     tmp_path: Path, zygote: Zygote, behind: bool
 ) -> None:
-    for seed, point in enumerate(points(OFTEN_AT_FIRST)):
+    every = points(OFTEN_AT_FIRST)
+    for seed, point in enumerate(every if behind else every[::3]):
         (tmp_path / str(seed)).mkdir()
         kill_at(zygote, tmp_path / str(seed) / "kept", seed, point, behind)
 
@@ -130,7 +131,7 @@ def random_kills(folder: Path, zygote: Zygote, count: int) -> int:
     killed = 0
     for i in range(count):
         seeds = list(range(10 * i, 10 * i + 10))
-        codes = zygote(task(folder, seeds, kill_after=0.25, kill_seed=i))
+        codes = zygote(task(folder, seeds, kill_after=0.15, kill_seed=i))
         killed += codes == [KILLED]
         if folder.exists():
             check_listed(folder)
@@ -147,6 +148,34 @@ def test_writers_that_are_killed_at_random_lose_nothing(tmp_path: Path, zygote: 
 @pytest.mark.long
 def test_three_hundred_kills(tmp_path: Path, zygote: Zygote) -> None:
     assert random_kills(tmp_path / "kept", zygote, 300) > 100
+
+
+def batch_killed(folder: Path, zygote: Zygote, count: int) -> None:
+    """Kill a batch again and again, until it is whole; what it kept stays."""
+    folder.with_name("plan.yaml").write_text(archive_zygote.PLAN)
+    values = ", ".join(f"{10 + i / 10}%" for i in range(2 * count))
+    text = f"base: plan.yaml\nruns: 20\ngrid: {{journey.o.won.conversion: [{values}]}}\n"
+    grid = folder.with_name("grid.yaml")
+    grid.write_text(text)
+    before: set[str] = set()
+    for i in range(count):
+        more = {"batch": str(grid), "kill_after": 0.6, "kill_seed": i}
+        assert zygote(task(folder, [], **more)) in ([KILLED], [0])
+        after = set(check_listed(folder)) if folder.exists() else set()
+        assert before <= after
+        before = after
+    assert zygote(task(folder, [10_000], batch=str(grid))) == [0]
+    assert len(check_whole(folder)) == 2 * count + 1
+    assert unfinished(folder) == []
+
+
+def test_a_batch_that_is_killed_again_and_again_goes_on(tmp_path: Path, zygote: Zygote) -> None:
+    batch_killed(tmp_path / "kept", zygote, 5)
+
+
+@pytest.mark.long
+def test_a_batch_that_is_killed_three_hundred_times(tmp_path: Path, zygote: Zygote) -> None:
+    batch_killed(tmp_path / "kept", zygote, 300)
 
 
 def at_once(folder: Path, zygote: Zygote, writers: int, each: int) -> None:
@@ -192,10 +221,13 @@ def test_what_a_living_writer_writes_is_not_cleaned_away(tmp_path: Path) -> None
     assert sorted(unfinished(tmp_path / "kept")) == sorted([mine, elsewhere])
 
 
-CODES = [errno.ENOSPC, errno.EACCES, errno.EIO]
+CODES = [
+    errno.ENOSPC,
+    *(pytest.param(c, marks=pytest.mark.long) for c in (errno.EACCES, errno.EIO)),
+]
 
 
-@pytest.mark.parametrize("code", CODES, ids=errno.errorcode.get)
+@pytest.mark.parametrize("code", CODES)
 def test_errors_of_the_disk_at_every_step_leave_the_last_good_readable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:

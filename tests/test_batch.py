@@ -92,7 +92,7 @@ def test_files_are_scenarios_too_and_the_command_has_the_last_word(tmp_path: Pat
     assert {(each["runs"], each["seed"]) for each in found["scenarios"]} == {(500, 3)}
     changed = document("batch", str(written(tmp_path)), "--set", "products.engagement.size=1k",
                        "--runs", "60")  # fmt: skip
-    assert changed["scenarios"][0]["runs"] == 25
+    assert changed["scenarios"][0]["runs"] == 12
     assert changed["scenarios"][0]["quarters"][1]["bookings"]["mean"] < 34_000
 
 
@@ -196,7 +196,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("processes")
 def test_processes_make_no_difference_nor_does_one_that_is_killed(tmp_path: Path) -> None:
-    jobs = many(tmp_path, 40)
+    jobs = many(tmp_path, 24)
     right = run_batch(jobs, WHOLE, processes=1)
     assert right.failed == ()
     assert run_batch(jobs, WHOLE, processes=2).done == right.done
@@ -206,7 +206,7 @@ def test_processes_make_no_difference_nor_does_one_that_is_killed(tmp_path: Path
 def test_a_process_that_dies_changes_nothing_but_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jobs = many(tmp_path, 30)
+    jobs = many(tmp_path, 24)
     right = run_batch(jobs, WHOLE, processes=1)
     pools: list[Any] = []
 
@@ -260,7 +260,7 @@ def test_what_is_kept_is_not_done_again(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_is_killed_is_taken_up_where_it_was(tmp_path: Path) -> None:
-    many(tmp_path, 25)
+    many(tmp_path, 12)
     folder = tmp_path / "kept"
     first = start("batch", "grid.yaml", "--keep", "kept", cwd=tmp_path)
     while not folder.exists() or len(list(folder.rglob("*.nc"))) < 3:
@@ -274,9 +274,9 @@ def test_a_batch_that_is_killed_is_taken_up_where_it_was(tmp_path: Path) -> None
     assert all(fault_of(archive, kept) is None for kept in before.forecasts)
     result = document("batch", str(tmp_path / "grid.yaml"), "--keep", str(folder),
                       "--detail", "outcome")  # fmt: skip
-    assert len(result["scenarios"]) == 25
+    assert len(result["scenarios"]) == 12
     kept = archive.list().forecasts
-    assert len(kept) == 25
+    assert len(kept) == 12
     assert set(before.forecasts) <= set(kept)
 
 
