@@ -92,7 +92,7 @@ def test_files_are_scenarios_too_and_the_command_has_the_last_word(tmp_path: Pat
     assert {(each["runs"], each["seed"]) for each in found["scenarios"]} == {(500, 3)}
     changed = document("batch", str(written(tmp_path)), "--set", "products.engagement.size=1k",
                        "--runs", "60")  # fmt: skip
-    assert changed["scenarios"][0]["runs"] == 12
+    assert changed["scenarios"][0]["runs"] == 60
     assert changed["scenarios"][0]["quarters"][1]["bookings"]["mean"] < 34_000
 
 
