@@ -23,6 +23,8 @@ COMMANDS = (
     "evaluate",
     "journey",
     "schema",
+    "batch",
+    "history",
 )
 DEBUG = "FORECAST_DEBUG"
 
