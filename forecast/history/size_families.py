@@ -83,9 +83,7 @@ def fit_law(amounts: Floats) -> Law:
     if len(amounts) < 3 or np.ptp(np.log(amounts)) < 1e-9:
         return _few(amounts)
     laws = fit_families(amounts)
-    aic = {
-        name: float(4.0 - 2.0 * law.frozen().logpdf(amounts).sum()) for name, law in laws.items()
-    }
+    aic = {name: aic_of(law, amounts) for name, law in laws.items()}
     best = laws[min(aic, key=lambda name: aic[name])]
     if len(amounts) >= MISFIT_LEAST and _distance(amounts, best) > MISFIT:
         return replace(_empirical(amounts), aic=aic)
@@ -95,6 +93,11 @@ def fit_law(amounts: Floats) -> Law:
 def fit_families(amounts: Floats) -> dict[str, Law]:
     """Fit every family by maximum likelihood to amounts (above 0) that are not all equal."""
     return {name: fit(amounts) for name, fit in _FITS.items()}
+
+
+def aic_of(law: Law, amounts: Floats) -> float:
+    """Give Akaike's criterion of a family with two parameters."""
+    return float(4.0 - 2.0 * law.frozen().logpdf(amounts).sum())
 
 
 def of_shape(family: str, mean: float, cv: float) -> Law:
