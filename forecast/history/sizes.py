@@ -27,6 +27,7 @@ LEAST_OTHERS = 10  # deals beside which one can be an outlier
 MOST_OUTLIERS = 5
 CLOSE = 6.0  # AIC within which a family is still thought possible
 FAR = 20.0  # times the median: what is nearer is no outlier
+APART = 8.0  # times the next lower deal: heavy tails have no such gaps
 DRAWN = 0.95  # share of its own that a mean keeps without a word
 UNKNOWN_CV = 0.5  # of sizes of which nothing is known
 SMALL = 20  # deals below which a product takes the shape of all
@@ -108,7 +109,8 @@ def _without_outliers(amounts: Floats) -> tuple[NDArray[np.bool_], list[str]]:
     for many in range(min(MOST_OUTLIERS, len(amounts) // LEAST_OTHERS), 0, -1):
         rest, strange = amounts[order[:-many]], order[-many:]
         least, median = float(amounts[strange[0]]), float(np.median(rest))
-        if least < FAR * median or _possible(least, rest):
+        near = least < FAR * median or least < APART * float(rest.max())
+        if near or _possible(least, rest):
             continue
         kept[strange] = False
         return kept, [
