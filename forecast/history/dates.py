@@ -83,14 +83,14 @@ def read_days(texts: Sequence[str], order: str | None, zone: str | None) -> Days
     read = _Reader(order)
     for start in range(0, count, _CHUNK):
         part = slice(start, start + _CHUNK)
-        rest = range(start, min(count, part.stop))
+        rows = np.arange(start, min(count, part.stop))
         if read.pattern is None:
             quick = read_plain(texts[part])
             good = quick.good
             state[part][good] = READ
             day[part], clock[part], offset[part] = quick.day, quick.clock, quick.offset
-            rest = (start + np.flatnonzero(~good)).tolist()
-        for row in rest:
+            rows = start + np.flatnonzero(~good)
+        for row in rows.tolist():
             state[row], day[row], clock[row], minutes = read.cell(texts[row])
             offset[row] = NO_OFFSET if minutes is None else minutes
     return _in_zone(state, day, clock, offset, zone)

@@ -33,7 +33,7 @@ class Coded:
     texts: list[str]
 
     def __getitem__(self, row: int) -> str:
-        return self.texts[self.codes[row]]
+        return self.texts[int(self.codes[row])]
 
     def spread(self, values: Any) -> Any:
         """Give a value of each text to its rows."""
@@ -83,7 +83,7 @@ class Rows:
     @property
     def live(self) -> Mask:
         """Tell which rows are not set aside."""
-        return self.fate == 0
+        return np.asarray(self.fate == 0)
 
     def has(self, name: str) -> bool:
         """Tell whether one of our columns is there."""
