@@ -132,7 +132,9 @@ def _closing(rows: Rows, outcome: npt.NDArray[np.int8]) -> Ints:
         outcome[ended] = OUTCOMES[table.constant]
     elif not rows.has("status"):
         dated = {
-            name: np.isin(own[name].state, (READ, UNREADABLE)) for name in ("won", "lost") if name in own
+            name: np.isin(own[name].state, (READ, UNREADABLE))
+            for name in ("won", "lost")
+            if name in own
         }
         if len(dated) == 2:
             rows.set_aside(dated["won"] & dated["lost"], "both won and lost", "won")

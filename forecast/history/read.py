@@ -94,7 +94,7 @@ def _today() -> dt.date:
 
 def _load(table: TableMap, door: Door, mapping: ExportMapping) -> Rows | None:
     try:
-        return load(table, door, mapping.time_zone)
+        return load(table, door, mapping)
     except ScenarioError as error:
         door.faults.extend(error.faults)
         return None

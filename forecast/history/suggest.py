@@ -41,7 +41,11 @@ def suggest_mapping(paths: Sequence[str | Path]) -> str:
     if not parts:
         raise ScenarioError(_not_a_crm(look) for look in looks)
     body = _body(parts, names, draft)
-    counted = _tried(body, draft)
+    counted, as_of = _tried(body, draft)
+    if as_of:
+        body[0] = (
+            f"# as_of: {as_of}    # the newest day on which anything happened, unless you say another"
+        )
     return "\n".join([*_head(parts, draft, counted), *body]) + "\n"
 
 
@@ -55,7 +59,7 @@ def _not_a_crm(look: Look) -> Fault:
 def _body(parts: list[Roles], names: list[Profile], draft: Draft) -> list[str]:
     """Write the mapping itself, top down."""
     lines = [
-        "# as_of: 2027-12-31        # the newest day in it, unless you say another",
+        "# as_of: 2027-12-31    # the last day that the export knows",
         *currency_line(parts, draft),
         *date_lines(parts, draft),
         *decimal_line(parts, draft),
@@ -69,7 +73,8 @@ def _body(parts: list[Roles], names: list[Profile], draft: Draft) -> list[str]:
     for roles in parts:
         lines += ["", f"{roles.kind}:", f"  file: {quoted(str(roles.look.path))}", "  columns:"]
         lines += [
-            f"    {role}: {quoted(each.name)}{_note(role, each)}" for role, each in roles.columns.items()
+            f"    {role}: {quoted(each.name)}{_note(role, each)}"
+            for role, each in roles.columns.items()
         ]
         if roles.entered:
             lines += ["  entered:"]
@@ -91,7 +96,7 @@ def _note(role: str, profile: Profile) -> str:
     return f"    # {', '.join(parts)}" if parts else ""
 
 
-def _tried(body: list[str], draft: Draft) -> list[str]:
+def _tried(body: list[str], draft: Draft) -> tuple[list[str], str]:
     """Read the export by the proposal, to say what comes of it."""
     place = Place(_FILE, 1, "")
     try:
@@ -102,13 +107,14 @@ def _tried(body: list[str], draft: Draft) -> list[str]:
         for fault in error.faults[:5]:
             if not draft.unsure or fault.path != "(file)":
                 draft.doubt(f"it cannot be read yet: {fault.path}: got {fault.got}. {fault.mend}")
-        return []
+        return [], ""
     lines = [
         f"{table.kind}: {table.rows:,} rows = {table.used:,} used + {table.rows - table.used:,} set aside"
         for table in report.tables
     ]
     counts = ", ".join(f"{count:,} {name}" for name, count in report.items.items())
-    return [*lines, f"{sum(report.items.values()):,} items ({counts}), as of {report.as_of}"]
+    total = sum(report.items.values())
+    return [*lines, f"{total:,} items ({counts})"], report.as_of.isoformat()
 
 
 def _head(parts: list[Roles], draft: Draft, counted: list[str]) -> list[str]:

@@ -18,7 +18,8 @@ from forecast.history.table import RawTable, read_table
 _SEVERAL_ROWS: Final = 0.8  # ids per row: fewer, and the table has several rows an item
 _JOINED: Final = 0.5  # of the ids of one table that are in the other
 _EVENT_IDS: Final = frozenset(
-    "opportunity id|deal id|case id|case concept name|case|lead id|issue key|ticket id|record id".split("|")
+    "opportunity id|deal id|case id|case concept name|case|lead id|issue key|ticket id|record id|"
+    "deal|lead|opportunity|item|item id|case number|application id|contact id".split("|")
 )
 LABELS: Final = ("channel", "segment", "product")
 
@@ -89,6 +90,11 @@ def _event_id(look: Look) -> Profile | None:
         return None
     stage, at = choose(look.profiles, "stage"), choose(look.profiles, "at")
     return found[0] if stage and at else None
+
+
+def _blank(profiles: Sequence[Profile], role: str) -> list[Profile]:
+    """Find columns without contents whose name says a role plainly."""
+    return [each for each in profiles if not each.filled and is_sure(each, role)]
 
 
 def _events(look: Look, draft: Draft) -> Roles:
@@ -209,6 +215,10 @@ def _deal_roles(roles: Roles, draft: Draft, lead: bool = False) -> None:
 def _take(roles: Roles, role: str, draft: Draft, sure: bool = False) -> None:
     """Give a role to the likeliest free column; with `sure` only where its name says it plainly."""
     found = choose(roles.free(), role)
+    if not found and (empty := _blank(roles.free(), role)):
+        roles.columns[role] = empty[0]
+        draft.doubt(f"{role}: {empty[0].name} is blank in every row")
+        return
     if not found or (sure and not is_sure(found[0], role)):
         return
     roles.columns[role] = found[0]
@@ -226,7 +236,9 @@ def _fall_back(roles: Roles, draft: Draft) -> None:
     free.sort(key=lambda each: float(np.median(_read(each))))
     if "created" not in roles.columns and free:
         roles.columns["created"] = free.pop(0)
-        draft.doubt(f"created: {roles.columns['created'].name}, the earliest of the columns of dates")
+        draft.doubt(
+            f"created: {roles.columns['created'].name}, the earliest of the columns of dates"
+        )
     if roles.kind == "deals" and not {"closed", "won"} & roles.columns.keys() and free:
         roles.columns["closed"] = free.pop()
         draft.doubt(f"closed: {roles.columns['closed'].name}, the latest of the columns of dates")

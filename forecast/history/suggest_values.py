@@ -63,7 +63,9 @@ def currency_line(parts: list[Roles], draft: Draft) -> list[str]:
         for each in roles.look.profiles:
             if each.plain in CURRENCY and each.filled:
                 if len(each.texts) > 1:
-                    draft.doubt(f"currency: {each.name} has {listed(each.texts[:5])}; choose one with only:")
+                    draft.doubt(
+                        f"currency: {each.name} has {listed(each.texts[:5])}; choose one with only:"
+                    )
                 return [f"currency: {quoted(each.texts[0])}"]
     amounts = [roles.columns["amount"] for roles in parts if "amount" in roles.columns]
     signs = {sign for each in amounts for sign in money.read_amounts(each.texts[:500], None).sign}
@@ -106,9 +108,13 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
             if len(common) == 1:
                 draft.of_table[kind] = [f"  dates: {min(common)}"]
     elif orders and not any(draft.of_table.values()):
-        lines.append("# dates: day-month-year    # or month-day-year: take away the # of what is right")
+        lines.append(
+            "# dates: day-month-year    # or month-day-year: take away the # of what is right"
+        )
     if zoned:
-        lines.append("# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it")
+        lines.append(
+            "# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it"
+        )
         draft.doubt("time_zone: times have offsets from UTC; say the zone whose days count")
     return lines
 
@@ -120,7 +126,9 @@ def _doubt_order(role: str, each: Profile, fit: set[str], common: set[str], draf
     if "none" in fit:
         draft.doubt(f"dates: {each.name} has dates in both orders, or damaged ones")
     elif len(common) == 1:
-        draft.doubt(f"dates: {each.name} can be read two ways ({sample}); taken like the other columns")
+        draft.doubt(
+            f"dates: {each.name} can be read two ways ({sample}); taken like the other columns"
+        )
     else:
         draft.doubt(f"dates: {each.name} can be read two ways ({sample}), no day in it is above 12")
 
@@ -148,7 +156,9 @@ def zero_lines(parts: list[Roles], draft: Draft) -> list[str]:
             value = money.read_amounts(each.texts, None).value
             zeros = sum(count for count, zero in zip(each.counts, value == 0, strict=True) if zero)
             if zeros > 0.5 * each.filled:
-                draft.doubt(f"zero_amounts: {zeros:,} of {each.filled:,} amounts are 0, taken as unknown")
+                draft.doubt(
+                    f"zero_amounts: {zeros:,} of {each.filled:,} amounts are 0, taken as unknown"
+                )
                 return ["zero_amounts: unknown"]
     return []
 
@@ -158,9 +168,13 @@ def status_lines(roles: Roles, draft: Draft) -> list[str]:
     if "status" not in roles.columns:
         if roles.kind == "leads" or {"won", "lost"} & roles.columns.keys():
             if "lost" not in roles.columns and roles.kind == "deals":
-                draft.doubt("losses: no column says what was lost; all that is not won counts as open")
+                draft.doubt(
+                    "losses: no column says what was lost; all that is not won counts as open"
+                )
             return []
-        draft.doubt("status: no column tells won from lost; won is taken for every row with a closing day")
+        draft.doubt(
+            "status: no column tells won from lost; won is taken for every row with a closing day"
+        )
         return ["  status: won"]
     each = roles.columns["status"]
     lines, seen = ["  status:"], set()
@@ -185,7 +199,9 @@ def stage_lines(roles: Roles, draft: Draft) -> tuple[list[str], list[str]]:
         return ["# stages: [lead, opportunity]"], []
     each = roles.columns["stage"]
     means = {text: meaning(text) for text in each.texts}
-    order = _journey(roles, [text for text in each.texts if means[text] not in ("won", "lost")], draft)
+    order = _journey(
+        roles, [text for text in each.texts if means[text] not in ("won", "lost")], draft
+    )
     names = {text: stage_name(text) for text in order}
     lines = ["  status:"]
     for text in (*order, *(text for text in each.texts if text not in names)):
@@ -246,7 +262,9 @@ def choice_lines(roles: Roles, draft: Draft) -> list[str]:
             lines.append(f"    {quoted(each.name)}: {json.dumps(yes)}")
         if each.plain in ACTIVE and yes and len(each.texts) > 1 and roles.kind != "events":
             lines += ["  only:", f"    {quoted(each.name)}: {json.dumps(yes)}"]
-            draft.doubt(f"only: rows with {each.name} {yes[0]} are read, the others are older versions")
+            draft.doubt(
+                f"only: rows with {each.name} {yes[0]} are read, the others are older versions"
+            )
     return lines
 
 
@@ -284,5 +302,7 @@ def several_lines(parts: list[Roles], draft: Draft) -> list[str]:
             count = sum(n for text, n in zip(each.texts, each.counts, strict=True) if ";" in text)
             if count > _FEW * each.filled:
                 lines.append(f'  {label}: ";"')
-                draft.doubt(f"several: {each.name} has several values in {count:,} rows; the first counts")
+                draft.doubt(
+                    f"several: {each.name} has several values in {count:,} rows; the first counts"
+                )
     return ["several:", *lines] if lines else []

@@ -8,7 +8,8 @@ from typing import Final
 # Names of columns by what they say, the surest first; written as `plain_name` gives them.
 NAMES: Final = {
     "id": """id|opportunity id|deal id|record id|hs object id|opportunity|opportunity number|deal number|
-        case id|case concept name|case|mql id|lead id|contact id|object id|issue key|key|ticket id""",
+        case id|case concept name|case|mql id|lead id|contact id|object id|issue key|key|ticket id|
+        deal|lead|opportunity name id|item|item id|case number|application id|request id""",
     "created": """created|create date|created date|createdate|created at|created on|date created|creation date|
         created time|add time|deal created|created timestamp|opened|opened at|open date|date opened|
         engage date|first contact date|first contact|entry date|lead date|inquiry date|start date|received|
@@ -58,11 +59,21 @@ _OPEN: Final = re.compile(
     r"contract ?sent|qualified ?to ?buy|nurtur(e|ing)|pending|verbal|commit(ted)?|quote.*|offer.*|lead|mql|sql|sal|"
     r"opportunity|offen|converted|on hold|stalled"
 )
-DELETED: Final = frozenset({"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"})
+DELETED: Final = frozenset(
+    {"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"}
+)
 ACTIVE: Final = frozenset({"fivetran active", "is current", "is latest"})
 CURRENCY: Final = frozenset({"currency", "currency code", "currency iso code", "currencyisocode", "deal currency code"})  # fmt: skip
 TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
-CODES: Final = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "zł": "PLN"}
+CODES: Final = {
+    "$": "USD",
+    "US$": "USD",
+    "€": "EUR",
+    "£": "GBP",
+    "¥": "JPY",
+    "₹": "INR",
+    "zł": "PLN",
+}
 _PREFIXES: Final = re.compile(r"^(property|properties|deal|opportunity|opp|contact|lead) (?=.)")
 ENTERED: Final = re.compile(
     r"(?:hs )?(?:date|day|time) (?:of )?(?:entered|entering|reached|became)(?: stage)? (.+?)"
