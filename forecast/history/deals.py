@@ -131,7 +131,11 @@ def _closing(rows: Rows, outcome: npt.NDArray[np.int8]) -> Ints:
         ended = (filled == READ) | (filled == UNREADABLE)
         outcome[ended] = OUTCOMES[table.constant]
     elif not rows.has("status"):
-        dated = {name: own[name].state == READ for name in ("won", "lost") if name in own}
+        dated = {
+            name: np.isin(own[name].state, (READ, UNREADABLE))
+            for name in ("won", "lost")
+            if name in own
+        }
         if len(dated) == 2:
             rows.set_aside(dated["won"] & dated["lost"], "both won and lost", "won")
         for name, mask in dated.items():
