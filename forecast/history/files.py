@@ -45,7 +45,8 @@ _STRANGERS: Final = (
 )
 _JSON: Final = re.compile(rb'\s*(\{\s*["}\n]|\[\s*[\[{"\]])')
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
-MOST_CONTROLS: Final = 0.02  # of the first bytes of a text
+MOST_CONTROLS: Final = 0.05  # of the first bytes of a text
+_SOME_CONTROLS: Final = 32  # are let be in any text
 
 
 def refuse(file: str, got: str, must: str, mend: str, line: int = 1, path: str = FILE) -> NoReturn:
@@ -148,4 +149,4 @@ def kind_of(file: str, begin: bytes) -> str:
 def _is_binary(begin: bytes) -> bool:
     """Tell text from anything else by its control characters; UTF-16 is told apart later."""
     controls = len(_CONTROLS.findall(begin.replace(b"\0", b"")))
-    return controls > MOST_CONTROLS * len(begin)
+    return controls > max(_SOME_CONTROLS, MOST_CONTROLS * len(begin))

@@ -27,6 +27,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _QUOTED: Final = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL
 )
+_SECRETS: Final = ("password", "sslpassword")
 _READS: Final = ("select", "with", "values", "table")
 URL_MUST: Final = "the address of a database, as postgresql://user@host/database"
 
@@ -178,21 +179,25 @@ def _told(source: str, address: URL) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         _refuse_database(source, address, error)
     except sa.exc.SQLAlchemyError as error:
-        got = f"a query that failed ({_plain(str(error), address)})"
-        refuse(source, got, "one that the database answers", "Try it in the database.", 1, "query")
+        said = f"It says: {_plain(str(error), address)}."
+        refuse(source, "a query that failed", "one that the database answers", said, 1, "query")
 
 
 def _refuse_database(source: str, address: URL, error: sa.exc.DBAPIError) -> NoReturn:
-    said = _plain(str(error.orig), address)
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    said = f"It says: {_plain(primary or str(error.orig), address)}."
     if error.statement is None:
-        got, must = f"no connection ({said})", "a database that answers"
-        refuse(source, got, must, "Check host, name, user and password.", 1, "url")
-    got = f"a query that the database refuses ({said})"
-    refuse(source, got, "one statement that reads", "Try it in the database.", 1, "query")
+        mend = f"Check host, name, user and password. {said}"
+        refuse(source, "no connection", "a database that answers", mend, 1, "url")
+    got = "a query that the database refuses"
+    refuse(source, got, "one statement that reads", said, 1, "query")
 
 
 def _plain(text: str, address: URL) -> str:
-    """Make one line of a driver's words, with no password in it."""
-    if address.password:
-        text = text.replace(str(address.password), "***")
-    return " ".join(text.split())
+    """Make one line of a driver's words: their first, with no password in it."""
+    secrets = [address.password, *(address.query.get(key) for key in _SECRETS)]
+    for secret in secrets:
+        if secret:
+            text = text.replace(str(secret), "***")
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else "nothing"
