@@ -16,7 +16,20 @@ from forecast.history.table import RawTable, read_table
 
 ENCODINGS = {"utf-8": None, "utf-8-sig": None, "utf-16": None, "utf-16-le": "utf-16-le"}
 NASTY = ["None", "NA", "nan", "null", "N/A", "", " ", "-", "=1+1", "1e5", "007", '"', '""', "a,b"]
-NASTY += ["a;b", "x\ty", "1|2", "two\nlines", "two\r\nlines", "'", "ü", "€", "日本", "😀", " lead", "#N/A"]
+NASTY += [
+    "a;b",
+    "x\ty",
+    "1|2",
+    "two\nlines",
+    "two\r\nlines",
+    "'",
+    "ü",
+    "€",
+    "日本",
+    "😀",
+    " lead",
+    "#N/A",
+]
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_ÄÖ", min_size=1, max_size=8)
 CELLS = st.one_of(
     st.sampled_from(NASTY),

@@ -1,4 +1,4 @@
-"""Queries to SQLite and to a real PostgreSQL, which is started for these tests and stopped again."""
+"""Queries to SQLite and to a real PostgreSQL, which these tests start and stop."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ insert into deals values
     ('A-1', '2027-01-31', '2027-01-05 10:00:00+01', '2027-01-05 10:00:00.5', 25000.50, 0.1, 3, true,
      'None'),
     ('A-2', null, null, null, null, null, null, null, ''),
-    ('A-3', '2027-02-28', '2027-02-01 00:00:00+00', '2027-02-01', 100.00, 25000, -1, false, 'Müller');
+    ('A-3', '2027-02-28', '2027-02-01 00:00:00+00', '2027-02-01', 100.00, 25000, -1, false,
+     'Müller');
 create role reader login password 's3cr3t';
 grant select on deals to reader;
 create sequence counter;
-create function write_one() returns int language sql as 'insert into deals values (''B''); select 1';
+create function write_one() returns int language sql
+as 'insert into deals values (''B''); select 1';
 """
 
 
@@ -60,7 +62,8 @@ def database(tmp_path: Path) -> str:
     connection = sqlite3.connect(path)
     connection.executescript(
         "create table deals (id text, closed text, amount real, note text);"
-        "insert into deals values ('A-1', '2027-01-31', 25000.0, 'None'), ('A-2', null, 0.1, 'a:b 5%');"
+        "insert into deals values ('A-1', '2027-01-31', 25000.0, 'None');"
+        "insert into deals values ('A-2', null, 0.1, 'a:b 5%');"
     )
     connection.commit()
     connection.close()

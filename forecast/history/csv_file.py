@@ -169,7 +169,9 @@ def _check_ragged(file: str, records: _Records, named: int) -> None:
         cells = int(records.cells[row])
         mend = "Add what is missing, or look for a line break or a quotation mark inside a cell."
         if cells > named:
-            mend = 'Put quotes around cells with the separator in them ("Miller, Inc.").'
+            mend = (
+                'Put quotes around cells with the separator in them ("Miller, Inc."); write 25000.'
+            )
         got = f"{cells:,} cell{'s' if cells > 1 else ''}"
         must = f"{named:,}, as there are names in the header"
         faults.append(Fault(file, int(records.lines[row]), ROW, got, must, mend))

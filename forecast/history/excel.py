@@ -26,6 +26,7 @@ from forecast.scenario.errors import listed, shown
 _LOOKED_AT = 1_000
 # What Excel calls the workbook inside the one that it locks, which looks like an old .xls.
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+_NO_FORMAT: Final = "Cannot detect file format"
 WORKBOOK: Final = "an Excel workbook that can be read"
 
 
@@ -47,7 +48,10 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
     except PasswordError:
         _refuse_password(file)
     except (CalamineError, OSError, ValueError) as error:
-        got = f"a workbook that cannot be read ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        if reason == _NO_FORMAT:
+            reason = "none of its parts is as it should be"
+        got = f"a workbook that cannot be read ({reason})"
         refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
     if errors is not None:
         errors.put(name, rows, start)

@@ -54,12 +54,12 @@ def refuse(file: str, got: str, must: str, mend: str, line: int = 1, path: str =
     raise ScenarioError([Fault(file, line, path, got, must, mend)])
 
 
-def check_file(path: Path) -> int:
+def check_file(file: str) -> int:
     """Give a file's size in bytes; raises ScenarioError where it is none that can be read."""
-    file = str(path)
     if re.match(r"[a-z][a-z0-9+.]+://", file, re.IGNORECASE):
         mend = "Download it first; for a database write url: and query:."
         refuse(_without_password(file), "an address", "a file", mend)
+    path = Path(file)
     try:
         if path.is_dir():
             refuse(file, "a folder", TABLE, "Name a file inside it.")

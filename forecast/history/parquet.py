@@ -115,7 +115,11 @@ def _column(column: Any) -> tuple[Any, Kinds | None, int]:
     coded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if not types.is_dictionary(coded.type):
         coded = coded.dictionary_encode()
-    values = np.array([cell_text(value) for value in coded.dictionary.to_pylist()] + [""], object)
+    written = coded.dictionary.to_pylist()
+    if types.is_floating(kind) and kind.bit_width < 64:
+        # The shortest digits that make this float, not those of the double that holds it.
+        written = [float(str(value)) for value in coded.dictionary.to_numpy(zero_copy_only=False)]
+    values = np.array([cell_text(value) for value in written] + [""], object)
     codes = coded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
     lengths = np.array([len(value) for value in values], dtype=np.int64)
     typed = None

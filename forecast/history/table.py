@@ -94,7 +94,7 @@ def read_table(
     """
     file = str(path)
     place = Path(path)
-    check_file(place)
+    check_file(file)
     with place.open("rb") as opened:
         begin = opened.read(_BEGIN_BYTES)
     kind = CSV if begin.startswith(GZIP) else kind_of(file, begin)
