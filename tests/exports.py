@@ -239,7 +239,7 @@ MADE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "cut-off.parquet": (cut(table(id=pa.array(["A-1"] * 1000)), 0.7), "got a Parquet file that"),
     "junk.parquet": (content(b"PAR1" + bytes(100)), "got a Parquet file that cannot be read"),
-    "no-rows.parquet": (table(id=pa.array([], pa.string())), "got columns without a row"),
+    "no-rows.parquet": (table(id=pa.array([], pa.string())), "and nothing below it"),
     "nested.parquet": (
         table(id=pa.array(["A-1"]), tags=pa.array([["a", "b"]])),
         "tags: got lists or groups",

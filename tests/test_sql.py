@@ -23,14 +23,15 @@ SECRET = "s3cr3t p@ss/w:ord"
 DEALS = """
 create table deals (
     id text, closed date, created timestamptz, at timestamp, amount numeric(12, 2),
-    rate double precision, deals bigint, is_won boolean, note text
+    rate double precision, deals bigint, is_won boolean, note text,
+    tags jsonb, kinds text[]
 );
 insert into deals values
     ('A-1', '2027-01-31', '2027-01-05 10:00:00+01', '2027-01-05 10:00:00.5', 25000.50, 0.1, 3, true,
-     'None'),
-    ('A-2', null, null, null, null, null, null, null, ''),
+     'None', '{"a": 1}', '{x,ü}'),
+    ('A-2', null, null, null, null, null, null, null, '', null, null),
     ('A-3', '2027-02-28', '2027-02-01 00:00:00+00', '2027-02-01', 100.00, 25000, -1, false,
-     'Müller');
+     'Müller', null, null);
 create role reader login password 's3cr3t';
 grant select on deals to reader;
 create sequence counter;
@@ -64,6 +65,7 @@ def database(tmp_path: Path) -> str:
         "create table deals (id text, closed text, amount real, note text);"
         "insert into deals values ('A-1', '2027-01-31', 25000.0, 'None');"
         "insert into deals values ('A-2', null, 0.1, 'a:b 5%');"
+        "create table pieces (id text, tag blob); insert into pieces values ('A-1', x'00ff');"
     )
     connection.commit()
     connection.close()
@@ -80,6 +82,20 @@ def test_a_query_to_sqlite(database: str) -> None:
     assert found.kind_of("amount").tolist() == [NUMBER, NUMBER]
     assert found.kind_of("closed").tolist() == [TEXT, TEXT]
     assert (found.word, found.line_of(1)) == ("row", 2)
+
+
+def test_parts_of_a_query_are_joined(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "_FETCHED_ROWS", 1)
+    rows = "select 'x' as a, null as b union all select null, null union all select 1, 2.5"
+    found = read_sql(database, rows)
+    assert found.frame.to_numpy().tolist() == [["x", ""], ["1", "2.5"]]
+    assert found.kind_of("a").tolist() == [TEXT, NUMBER]
+    assert found.kind_of("b").tolist() == [TEXT, NUMBER]
+    assert (found.lines.tolist(), found.blank_rows) == ([1, 3], 1)
+
+
+def test_bytes_are_written_as_digits(database: str) -> None:
+    assert read_sql(database, "select * from pieces").frame["tag"].tolist() == ["00ff"]
 
 
 def test_colons_and_percent_signs_mean_themselves(database: str) -> None:
@@ -196,6 +212,7 @@ def test_a_query_to_postgresql(postgres: str) -> None:
     assert first["at"] == "2027-01-05T10:00:00.500000"
     assert (first["amount"], first["rate"], first["deals"]) == ("25000.50", "0.1", "3")
     assert (first["is_won"], first["note"]) == ("true", "None")
+    assert (first["tags"], first["kinds"]) == ('{"a": 1}', '["x", "ü"]')
     assert set(blank.values()) == {"A-2", ""}
     assert (last["rate"], last["is_won"], last["note"]) == ("25000", "false", "Müller")
     for column in ("closed", "created", "at"):

@@ -12,6 +12,8 @@ from forecast.history.files import MOST_COLUMNS, refuse
 from forecast.scenario.errors import shorten, shown
 
 RECORDS: Final = "one row of column names, then a row a record"
+NO_ROWS: Final = "a row of column names and nothing below it"
+NO_ROWS_MEND: Final = "Check the filter of the export."
 NO_REPORT: Final = (
     "It looks like a report, not like records. Export the list of records that it was made from, "
     "or delete what stands above, below and beside them."

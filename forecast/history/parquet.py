@@ -9,8 +9,8 @@ import numpy as np
 
 from forecast.history.cells import cell_text
 from forecast.history.files import MOST_BYTES, MOST_ROWS, refuse
-from forecast.history.headers import RECORDS, check_width, name_columns
-from forecast.history.table import DATE, NUMBER, Kinds, RawTable, filled_rows, text_frame
+from forecast.history.headers import check_width, name_columns
+from forecast.history.table import DATE, NUMBER, Kinds, RawTable, text_frame, typed_table
 from forecast.scenario.errors import Fault, ScenarioError, shown
 
 _WRITE_ANEW: Final = "Write it anew, or save it as CSV."
@@ -83,20 +83,7 @@ def _table(file: str, table: Any) -> RawTable:
         if kind is not None:
             kinds[name] = kind
     frame = text_frame(texts)
-    filled = filled_rows(frame) if len(frame) else np.zeros(0, dtype=bool)
-    if not filled.any():
-        refuse(file, "columns without a row", RECORDS, "Check the filter of the export.")
-    return RawTable(
-        file,
-        header.names,
-        frame[filled].reset_index(drop=True),
-        np.flatnonzero(filled) + 1,
-        {name: found[filled] for name, found in kinds.items()},
-        header.repeated,
-        header.unnamed,
-        int((~filled).sum()),
-        "row",
-    )
+    return typed_table(file, header, frame, kinds, 1)
 
 
 def _column(column: Any) -> tuple[Any, Kinds | None, int]:
