@@ -17,7 +17,7 @@ from forecast.scenario.forms import BROKEN, Door, Key, Leaf, Record, choice, is_
 from forecast.scenario.nodes import Place, Table, Text, read_nodes
 
 OPEN_STATUS, SET_ASIDE = "open", "set aside"
-KINDS: Final = ("deals", "leads", "events")
+KINDS: Final = ("leads", "deals", "events")
 LABELS: Final = ("channel", "segment", "product")
 DATES: Final = ("created", "closed", "won", "lost", "at")
 COMMON: Final = {

@@ -115,7 +115,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         lines.append(
             "# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it"
         )
-        draft.doubt("time_zone: times have offsets from UTC; say the zone whose days count")
+        draft.doubt("time_zone: times are written in UTC or with offsets from it; say the zone whose days count")
     return lines
 
 
