@@ -59,7 +59,7 @@ def share(value: float, low: float | None = None, high: float | None = None) -> 
     '30.12%'
     """
     if low is None or high is None:
-        return figure(100 * value) + "%"
+        return f"{float(f'{100 * value:.3g}'):g}%"
     return figure(100 * value, 100 * low, 100 * high) + "%"
 
 

@@ -89,7 +89,7 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
-    ways = fit_ways(records, clock=runs)
+    ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
     opened = find_open(records)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))

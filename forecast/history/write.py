@@ -20,7 +20,8 @@ from forecast.history.figures_text import (
     whole_shares,
 )
 from forecast.history.open_items import COLUMNS, write_open
-from forecast.history.write_journey import Journey, write_correlation
+from forecast.history.write_correlation import write_correlation
+from forecast.history.write_journey import Journey
 from forecast.history.write_sizes import write_products
 
 if TYPE_CHECKING:
