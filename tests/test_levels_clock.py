@@ -23,15 +23,15 @@ EVEN = {
 
 @pytest.mark.parametrize("name", EVEN)
 def test_even_speeds_show_no_pattern(name):
-    found = [find_clock(made_history(EVEN[name], seed)) for seed in range(8)]
-    assert [clock.month_of_quarter for clock in found] == [None] * 8
+    found = [find_clock(made_history(EVEN[name], seed)) for seed in range(5)]
+    assert [clock.month_of_quarter for clock in found] == [None] * 5
     assert all("no months of the quarter" in clock.said for clock in found)
 
 
 @pytest.mark.parametrize("name", ["no losses", "growing"])
 def test_speeds_are_recovered(name):
     made = Made(**{**vars(EVEN[name]), "speed": SPEED, "rate": 8.0})
-    found = np.array([find_clock(made_history(made, seed)).month_of_quarter for seed in range(6)])
+    found = np.array([find_clock(made_history(made, seed)).month_of_quarter for seed in range(4)])
     error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
     assert np.all(np.abs(found.mean(axis=0) - SPEED) < 6 * error + 0.01)
     assert np.all(np.abs(found - SPEED) < 0.3)
