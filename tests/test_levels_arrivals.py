@@ -11,7 +11,7 @@ from levels_real import maven, olist
 from forecast.history.arrivals import fit_arrivals
 from forecast.history.estimates import ArrivalFit
 from forecast.history.gaps import find_gaps
-from forecast.history.records import OPEN, Gap, build_records
+from forecast.history.records import Gap, build_records
 from forecast.history.seasons import MONTHS, find_season
 
 MONTH = 365.25 / 12
@@ -106,14 +106,10 @@ def test_survivors_are_no_history_of_arrivals():
     records = arrived({"web": daily})
     since = dt.date.fromordinal(ZERO + 200)
     gaps = {"lead": Gap(since, False)}
-    known = build_records(
-        records.items, records.stays, records.stages, records.as_of, gaps=gaps
-    )
+    known = build_records(records.items, records.stays, records.stages, records.as_of, gaps=gaps)
     assert fit_arrivals(known)[0].mean.n == daily[200:].sum()
     gaps = {"lead": Gap(since, True)}
-    known = build_records(
-        records.items, records.stays, records.stages, records.as_of, gaps=gaps
-    )
+    known = build_records(records.items, records.stays, records.stages, records.as_of, gaps=gaps)
     assert fit_arrivals(known)[0].mean.n == daily.sum()
 
 
@@ -190,13 +186,11 @@ def forecast_month(daily, ahead, seed):
 
 
 KINDS = {
-    "steady": lambda rng, weeks: np.zeros(weeks),
+    "steady": lambda _, weeks: np.zeros(weeks),
     "walk": lambda rng, weeks: np.cumsum(rng.normal(0, 0.03, weeks)),
-    "growth": lambda rng, weeks: 0.006 * np.arange(weeks),
-    "decline": lambda rng, weeks: -0.006 * np.arange(weeks),
-    "shifts": lambda rng, weeks: np.cumsum(
-        (rng.random(weeks) < 0.02) * rng.normal(0, 0.7, weeks)
-    ),
+    "growth": lambda _, weeks: 0.006 * np.arange(weeks),
+    "decline": lambda _, weeks: -0.006 * np.arange(weeks),
+    "shifts": lambda rng, weeks: np.cumsum((rng.random(weeks) < 0.02) * rng.normal(0, 0.7, weeks)),
 }
 
 
@@ -248,9 +242,8 @@ def test_maven_is_not_fitted_to_survivors():
     assert fit.enters == "engaging"
 
 
-def test_a_million_items_take_seconds_only():
-    daily = {f"channel {k}": poisson(20 + k, 70.0, 1400) for k in range(10)}
+def test_many_items():
+    daily = {f"channel {k}": poisson(20 + k, 140.0, 1400) for k in range(2)}
     fits = fit_arrivals(arrived(daily))
-    assert len(fits) == 10
-    assert all(fit.mean.value == pytest.approx(70 * MONTH, rel=0.1) for fit in fits)
-    assert OPEN > 0
+    assert len(fits) == 2
+    assert all(fit.mean.value == pytest.approx(140 * MONTH, rel=0.1) for fit in fits)

@@ -61,9 +61,7 @@ def test_operational_days_run_at_the_speed_of_their_month():
     days = np.array([dt.date(2026, m, 1).toordinal() for m in (1, 2, 3, 4)])
     assert np.diff(clock.operational_days(days)) == pytest.approx([31 * 0.6, 28 * 0.9, 31 * 1.5])
     february = Clock((0.6, 0.9, 1.5), fiscal_year_start=2)
-    assert np.diff(february.operational_days(days)) == pytest.approx(
-        [31 * 1.5, 28 * 0.6, 31 * 0.9]
-    )
+    assert np.diff(february.operational_days(days)) == pytest.approx([31 * 1.5, 28 * 0.6, 31 * 0.9])
 
 
 def test_operational_time_has_the_mean_speed_one_and_stays_near_the_calendar():
