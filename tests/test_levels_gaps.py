@@ -63,9 +63,7 @@ def test_a_stray_closing_hides_no_gap():
 def test_a_gap_that_was_said_stays():
     said = {"deal": Gap(dt.date(2024, 2, 1), False)}
     records = made_history(Made(cut=130), 1)
-    records = build_records(
-        records.items, records.stays, records.stages, records.as_of, gaps=said
-    )
+    records = build_records(records.items, records.stays, records.stages, records.as_of, gaps=said)
     assert find_gaps(records).gaps == said
 
 
