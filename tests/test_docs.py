@@ -27,7 +27,8 @@ from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "scenario-reference.md"
-DOCUMENTS = [ROOT / "README.md", REFERENCE]
+HISTORY = ROOT / "docs" / "history.md"
+DOCUMENTS = [ROOT / "README.md", REFERENCE, HISTORY]
 UPDATE = bool(os.environ.get("FORECAST_UPDATE_DOCS"))
 CONSOLE_COLUMNS = "96"
 
