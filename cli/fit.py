@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from forecast.history.records import Records
 
 MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 
 
 @click.command("fit", short_help="Fit a scenario to what really happened.")
@@ -94,13 +95,15 @@ def _suggest(asked: Mapping[str, Any]) -> None:
     """Propose a mapping, on stdout or in a file."""
     from forecast.history.suggest import suggest_mapping
 
-    text = suggest_mapping([*asked["suggest"], *asked["mapping"]])
-    if asked["output"] is None:
+    output = asked["output"]
+    printed = output is None or str(output) == "-"
+    folder = Path() if printed else output.parent
+    text = suggest_mapping([*asked["suggest"], *asked["mapping"]], folder)
+    if printed:
         click.echo(text, nl=False)
         return
-    write_all({asked["output"]: text}, asked["force"])
+    write_all({output: text}, asked["force"])
     if not asked["quiet"]:
-        output = asked["output"]
         click.echo(f"Wrote {output}. Look at its questions, then: forecast fit {output}.")
 
 
@@ -121,7 +124,7 @@ def _fit(asked: Mapping[str, Any]) -> None:
     if asked["as_json"]:
         from forecast.history.document import fit_document
 
-        files = {"scenario": str(output), "plots": [str(path) for path in pictures]}
+        files: dict[str, Any] = {"scenario": str(output), "plots": [str(path) for path in pictures]}
         files["pipeline"] = str(opened) if len(texts) > 1 else None
         text = {"text": texts[output]} if printed else {}
         print_json({"report": report.document(), **fit_document(fit), "files": files, **text})

@@ -155,11 +155,16 @@ def test_what_groups_do_not_know_together_is_tied():
         for p, c in ((0.12, "web"), (0.13, "events"))
     ]
     ways = (whole, *parts, way("opportunity", "won", 0.3, 60.0))
-    arrivals = (*a_fit().arrivals[:2], ArrivalFit("x", "month", estimate(1.0), 0.1, enters="opportunity"))
+    arrivals = (
+        *a_fit().arrivals[:2],
+        ArrivalFit("x", "month", estimate(1.0), 0.1, enters="opportunity"),
+    )
     read = scenario_of(a_fit(ways=ways, arrivals=arrivals, gaps={}))
     (tie,) = read.correlations
     assert tie.rank > 0.85
-    assert set(tie.between) == {f"channels.{c}.journey.lead.won.conversion" for c in ("web", "events")}
+    assert set(tie.between) == {
+        f"channels.{c}.journey.lead.won.conversion" for c in ("web", "events")
+    }
 
 
 STRANGE = ["NO", "a: b", "1.5", "007", "Quote/Offer", "x.y", "#1", "- dash", "=1+1", "@home",
@@ -188,7 +193,9 @@ def test_any_name_survives():
     assert read.stages == ("dirichlet 2",)
     assert len(read.pipeline.deals.ids) == count
     assert not any(name.startswith(("=", "+", "-", "@")) for name in read.pipeline.deals.ids)
-    assert not any(name.startswith(("=", "+", "-", "@")) for name in (*read.channels, *read.products))
+    assert not any(
+        name.startswith(("=", "+", "-", "@")) for name in (*read.channels, *read.products)
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -17,7 +17,9 @@ LEAST_CV = 0.002  # what is known better than that is written as a plain figure
 WIDEST = 76  # columns of a line that its note stands behind; longer ones have it above
 LONGEST = 60  # characters of a note that stands behind its line
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ &()+'-]*")
-SPECIAL = frozenset("y yes n no on off true false null none nan inf".split())
+SPECIAL = frozenset(
+    ("y", "yes", "n", "no", "on", "off", "true", "false", "null", "none", "nan", "inf")
+)
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> str:

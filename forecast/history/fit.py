@@ -133,8 +133,8 @@ def without_late_labels(records: Records) -> tuple[Records, tuple[str, ...]]:
             blank = pd.Series(UNKNOWN, index=items.index, dtype="category")
             items = items.assign(**{label: blank})
             notes.append(
-                f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} of "
-                "the others: it seems to be written down when a deal is won, tells nothing of who "
+                f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} "
+                "of the others: it seems to be written down when a deal is won, tells nothing of who "
                 "will be, and is left out."
             )
     return replace(records, items=items), tuple(notes)
@@ -195,6 +195,4 @@ def _stale_after(records: Records, begin: dt.date) -> float | None:
 
 def known_labels(records: Records) -> tuple[str, ...]:
     """Name the labels that items really have."""
-    return tuple(
-        label for label in LABELS if set(records.items[label].cat.categories) - {UNKNOWN}
-    )
+    return tuple(label for label in LABELS if set(records.items[label].cat.categories) - {UNKNOWN})

@@ -21,9 +21,7 @@ Names = Mapping[str, tuple[str, ...]]
 Pair = tuple[str, str, float]
 
 
-def write_correlation(
-    page: Page, journey: Journey, channels: Names
-) -> None:
+def write_correlation(page: Page, journey: Journey, channels: Names) -> None:
     """Write how the conversions and mean lags that are not known hang together."""
     pairs = []
     for stage in journey.stages:
@@ -32,8 +30,8 @@ def write_correlation(
     if not pairs:
         return
     page.comment(
-        "What is not known hangs together. Where items are still open, a higher conversion goes with "
-        "a longer lag; and what makes conversions differ from month to month makes groups differ "
+        "What is not known hangs together. Where items are still open, a higher conversion goes "
+        "with a longer lag; and what makes conversions differ from month to month makes groups differ "
         "together."
     )
     page.add("correlation:")
@@ -42,9 +40,7 @@ def write_correlation(
     page.add()
 
 
-def _pairs(
-    journey: Journey, stage: str, channels: Names
-) -> list[Pair]:
+def _pairs(journey: Journey, stage: str, channels: Names) -> list[Pair]:
     base = journey.of(stage)
     onward = [to for to in base if to != LOST]
     groups = journey.written_groups(stage)

@@ -11,7 +11,6 @@ from forecast.history.estimates import LagFit, WayFit
 from forecast.history.figures_text import (
     Page,
     count,
-    figure,
     quoted,
     said,
     share,
@@ -125,7 +124,8 @@ class Journey:
                 _write_lost(page, lost, lost.lag, _never(ways), space)
         elif base is None:
             page.comment(
-                "lost: no day of losing is known, so what is not won counts as lost at once.", indent
+                "lost: no day of losing is known, so what is not won counts as lost at once.",
+                indent,
             )
 
 
@@ -236,7 +236,9 @@ def _fewer(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 def values_text(values: Sequence[tuple[float, float]], never: float = 0.0) -> str:
     """Write days with their shares, which add up to 100%, and perhaps those who never leave."""
     shares = [part for _, part in values] + ([never] if never else [])
-    days = [f"{float(f'{max(day, 0.0):.3g}'):g} days" for day, _ in values] + ([NEVER] if never else [])
+    days = [f"{float(f'{max(day, 0.0):.3g}'):g} days" for day, _ in values] + (
+        [NEVER] if never else []
+    )
     joined: dict[str, float] = {}
     for day, part in zip(days, shares, strict=True):
         joined[day] = joined.get(day, 0.0) + part
