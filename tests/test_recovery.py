@@ -1,4 +1,4 @@
-"""Truths recovered from many histories: bias, coverage, and ranks under what is said to be known."""
+"""Truths recovered from many histories: bias, coverage, ranks under what is said to be known."""
 
 import numpy as np
 import pytest
