@@ -308,6 +308,12 @@ def orders_of(texts: Sequence[str]) -> set[str]:
     return fit
 
 
+def have_order(texts: Sequence[str]) -> bool:
+    """Tell whether some texts are dates of three numbers with the year last."""
+    found = (_THREE.fullmatch(_TIME_AT.split(text.strip())[0]) for text in texts)
+    return any(each is not None and len(each[1]) < 4 for each in found)
+
+
 def a_zone(name: str) -> bool:
     """Tell whether there is a time zone of this name."""
     try:

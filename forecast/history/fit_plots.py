@@ -14,15 +14,14 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from forecast.history.estimates import SizeFit, WayFit
-from forecast.history.fit import Fit
+from forecast.history.fit import Fit, without_late_labels
 from forecast.history.fit_plots_time import draw_arrivals, draw_closing
 from forecast.history.incidence import find_incidence
 from forecast.history.names import with_safe_names
 from forecast.history.open_items import longer
 from forecast.history.plot_style import BLUE, DOTS, GREY, ORANGE, clean, grid_of, thousands
 from forecast.history.records import WON, Records
-from forecast.scenario.families import build, build_empirical, build_values
-from forecast.scenario.families.base import Family
+from forecast.history.write_sizes import size_family
 
 MOST_LAGS, MOST_SIZES = 12, 9
 LEAST_SEEN = 10  # items at an age, below which the data say nothing in a picture
@@ -38,7 +37,7 @@ def draw_fit(fit: Fit, records: Records, folder: Path) -> list[Path]:
     have is not drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    records, _ = with_safe_names(records)
+    records, _ = with_safe_names(without_late_labels(records)[0])
     drawers: dict[str, Callable[[Fit, Records], Figure | None]] = {
         "arrivals": draw_arrivals,
         "lags": _lags,
@@ -71,7 +70,9 @@ def _lag(axes: Axes, way: WayFit, records: Records, fit: Fit) -> None:
     enough = seen.there >= LEAST_SEEN
     last = int(np.flatnonzero(enough).max()) + 1 if enough.any() else len(seen.days)
     days = seen.days[:last]
-    axes.fill_between(days, seen.low[:last], seen.high[:last], step="mid", color=ORANGE, alpha=0.2, lw=0)
+    axes.fill_between(
+        days, seen.low[:last], seen.high[:last], step="mid", color=ORANGE, alpha=0.2, lw=0
+    )
     axes.step(days, seen.share[:last], where="mid", color=ORANGE, lw=1.4, label="records (90%)")
     rate = way.conversion
     assert way.lag is not None
@@ -82,7 +83,9 @@ def _lag(axes: Axes, way: WayFit, records: Records, fit: Fit) -> None:
     axes.axhline(rate.value, color=GREY, lw=0.8, ls=":")
     axes.set_xlim(0, ages[-1])
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{way.stage} → {way.to}: {rate.value:.1%} in the end, {way.lag.family}", fontsize=9)
+    axes.set_title(
+        f"{way.stage} → {way.to}: {rate.value:.1%} in the end, {way.lag.family}", fontsize=9
+    )
     axes.set_xlabel("days in the stage")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     clean(axes)
@@ -196,7 +199,9 @@ def _sizes(fit: Fit, records: Records) -> Figure | None:
     if not fit.sizes:
         return None
     largest = sorted(fit.sizes, key=lambda size: -size.mix.n)[:MOST_SIZES]
-    figure, axes = grid_of(len(largest), f"Deal sizes ({fit.currency}): share of deals up to a value")
+    figure, axes = grid_of(
+        len(largest), f"Deal sizes ({fit.currency}): share of deals up to a value"
+    )
     won = np.zeros(len(records.items), dtype=bool)
     won[records.stays.loc[(records.stays["to"] == WON).to_numpy(), "item"].to_numpy()] = True
     for size, each in zip(largest, axes, strict=True):
@@ -224,16 +229,3 @@ def _size(axes: Axes, size: SizeFit, amounts: np.ndarray) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_title(f"{size.product}: mean {size.mean.value:,.0f}, n {size.mean.n:,}", fontsize=9)
     clean(axes)
-
-
-def size_family(size: SizeFit) -> Family:
-    """Make the family of a fitted size."""
-    if size.family == "values":
-        return build_values(list(size.values))
-    if size.family == "empirical":
-        return build_empirical([value for value, _ in size.values])
-    if size.family == "fixed":
-        return build("fixed", {"value": size.mean.value})
-    return build(size.family, dict(size.parameters))
-
-

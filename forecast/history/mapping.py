@@ -17,7 +17,7 @@ from forecast.scenario.forms import BROKEN, Door, Key, Leaf, Record, choice, is_
 from forecast.scenario.nodes import Place, Table, Text, read_nodes
 
 OPEN_STATUS, SET_ASIDE = "open", "set aside"
-KINDS: Final = ("deals", "leads", "events")
+KINDS: Final = ("leads", "deals", "events")
 LABELS: Final = ("channel", "segment", "product")
 DATES: Final = ("created", "closed", "won", "lost", "at")
 COMMON: Final = {
@@ -311,6 +311,9 @@ def _check_status(table: TableMap, about: bool, node: Table, door: Door) -> None
             mend = f"Delete {name}; beside events, deals give labels and amounts alone."
             place = node["columns"].place.at(name)
             door.fault(place, shown(columns[name]), "left out, for events say it", mend)
+        if about and (table.status or table.constant):
+            mend = "Delete status; beside events, deals give labels and amounts alone."
+            door.fault(node.place_of("status"), "a status", "left out, for events say it", mend)
         return
     said = bool(table.status) or table.others is not None
     if "status" in columns and not said:
@@ -339,8 +342,11 @@ def _stages(
             if stage and stage not in (WON, LOST, OPEN_STATUS, SET_ASIDE):
                 named.setdefault(stage, table.place)
     stages = values["stages"]
-    if stages is BROKEN:
+    if not is_whole(stages):
         return ()
+    if len(set(stages)) < len(stages):
+        mend = "Name each stage once; items may come back to it."
+        door.fault(document["stages"].place, listed(stages), "each stage once", mend)
     if not stages:
         if "events" in document:
             mend = "Add stages: [lead, opportunity] with the journey's stages in their order."

@@ -30,6 +30,7 @@ from forecast.scenario.errors import Fault, ScenarioError, listed
 from forecast.scenario.forms import Door
 
 OPEN_ITEM = "open"
+FEW = 20  # items that left a stage: of fewer, the slowest says little
 
 
 def read_records(
@@ -64,7 +65,7 @@ def _of_deals(
     deals = {kind: read_deals(each, mapping, counts) for kind, each in rows.items()}
     _stop(door)
     today = _today()
-    last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), rows)
+    last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), today)
     for each in deals.values():
         settle_days(each, last, today, mapping.backdated)
     return found_in(deals, mapping), last
@@ -78,13 +79,14 @@ def _of_events(
     about = read_about(rows["deals"], mapping, counts) if "deals" in rows else None
     _stop(door)
     today = _today()
-    last = mapping.as_of or _day(newest_event(events, today), rows)
+    last = mapping.as_of or _day(newest_event(events, today), today)
     settle_events(events, last, today, len(mapping.stages))
     return found_in_events(events, about), last
 
 
-def _day(newest: int, rows: dict[str, Rows]) -> dt.date:
-    return dt.date.fromordinal(newest) if newest else _nothing(rows.values())
+def _day(newest: int, today: dt.date) -> dt.date:
+    """Where nothing happened yet, every row is set aside by the day of today."""
+    return dt.date.fromordinal(newest) if newest else today
 
 
 def _today() -> dt.date:
@@ -177,7 +179,7 @@ def _zombies(records: Records, rows: dict[str, Rows]) -> list[Finding]:
     found = []
     for place, stage in enumerate(records.stages):
         here = stays["stage"].cat.codes.to_numpy() == place
-        if not (here & ended).any():
+        if (here & ended).sum() < FEW:
             continue
         longest = int((left - entered)[here & ended].max())
         old = here & (left == OPEN) & (last - entered > longest)

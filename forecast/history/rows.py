@@ -218,7 +218,7 @@ class Rows:
             f"Check columns: {{{column}: …}} in {self.mapping.file} and how {what}s are written, or "
             "mend the export; unreadable: set aside reads on."
         )
-        self.fault(mask, column, got, f"a {what} that can be read", mend)
+        self.fault(mask, column, got, f"{what}s that can be read", mend)
         return True
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cure import Cure, Mode, Posterior, Shape
-from .lag_families import FAMILIES, FloatArray
+from .lag_families import FAMILIES, DayTable, FloatArray
 from .likelihood import Counts
 from .seen_lags import Bins, bins_table, equal_bins, seen_to_the_end, self_consistent
 from .tallies import Tally
 
 VALUES = "values"
 CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
+MOST_AVERAGED = 3
 AS_GOOD = 4.0  # log posterior below the best at which a family does not count any more
 
 
@@ -34,6 +35,7 @@ class StageFit:
     means: FloatArray
     shifts: tuple[float, ...]
     bins: dict[int, Bins]
+    tables: list[DayTable]
 
     def mean_and_cv(self, k: int) -> tuple[float, float]:
         """Give the best fit's mean lag on way k, told by a family, in days, and its cv."""
@@ -48,7 +50,7 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     mode = cure.mode(tuple(Shape("gamma") for _ in tally.ways))
     tried = {mode.shapes: mode}
     mode = _best_families(cure, mode, tried)
-    mode, bins = _with_bins(cure, mode, tried, delayed)
+    mode, bins, tried_bins = _with_bins(cure, mode, tried, delayed)
     for k in bins:  # what families would have made of it
         for family in FAMILIES:
             _try(cure, mode, k, family, tried)
@@ -57,17 +59,19 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
         m
         for m in near
         if m.log_posterior > mode.log_posterior - AS_GOOD
-        and all(m.shapes[k].family == VALUES for k in bins)
+        and all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
     ]
+    good = sorted(good, key=lambda m: -m.log_posterior)[:MOST_AVERAGED]
     aic = tuple(
-        {m.shapes[k].family: _aic(m, bins) for m in near if _steps(m, mode, but=k) == 0}
+        {m.shapes[k].family: _aic(m, tried_bins) for m in near if _steps(m, mode, but=k) == 0}
         for k in range(len(tally.ways))
     )
     # A lag that is rounded up to whole units is half a unit longer than the law's.
     shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
     weights, conversions, log_means = _average([cure.posterior(m) for m in good])
     means = np.exp(log_means) + np.array(shifts)
-    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins)
+    tables = cure.tables(mode.shapes, mode.theta)
+    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins, tables)
 
 
 def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
@@ -87,9 +91,9 @@ def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode])
 
 def _with_bins(
     cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode], delayed: bool
-) -> tuple[Mode, dict[int, Bins]]:
-    """Tell lags as they were seen where that fits clearly better."""
-    tally, found = cure.counts.tally, dict[int, Bins]()
+) -> tuple[Mode, dict[int, Bins], dict[int, Bins]]:
+    """Tell lags as they were seen where that fits clearly better; give all bins tried, too."""
+    tally, found, tried_bins = cure.counts.tally, dict[int, Bins](), dict[int, Bins]()
     for k in range(len(tally.ways)):
         if cure.units[k] > 1 or not seen_to_the_end(tally, k):
             continue
@@ -104,10 +108,11 @@ def _with_bins(
             )
             other = cure.mode(shapes)
         tried[other.shapes] = other
+        tried_bins |= bins
         if _aic(other, bins) < _aic(mode, found) - CLEARLY:
             mode, found = other, bins
             mode = _best_families_beside(cure, mode, found, tried)
-    return mode, found
+    return mode, found, tried_bins
 
 
 def _best_families_beside(

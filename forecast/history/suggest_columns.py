@@ -132,11 +132,15 @@ def is_sure(profile: Profile, role: str) -> bool:
 
 
 def order_of(profile: Profile) -> set[str]:
-    """Tell which orders of day and month a column's dates can have; empty where it needs none."""
-    days = dates.read_days(profile.texts, None, None)
-    if not (days.state == EITHER).any():
+    """Tell which orders of day and month a column's dates can have; empty where it has no order."""
+    if not dates.have_order(profile.texts):
         return set()
     return dates.orders_of(profile.texts) or {"none"}
+
+
+def is_twofold(profile: Profile) -> bool:
+    """Tell whether some of a column's dates can be read two ways."""
+    return bool((dates.read_days(profile.texts, None, None).state == EITHER).any())
 
 
 def decimal_of(profile: Profile) -> set[str]:

@@ -145,17 +145,20 @@ def _items(looks: Sequence[Look], draft: Draft) -> list[Roles]:
     if not looks:
         return []
     deals = Roles("deals", looks[0])
-    ids = choose(looks[0].profiles, "id")
-    unique = [each for each in ids if each.unique > 0.9 and is_sure(each, "id")]
-    unique += [each for each in ids if each.unique > 0.9]
-    if unique:
-        deals.columns["id"] = unique[0]
-        if not is_sure(unique[0], "id"):
-            draft.doubt(f"id: {unique[0].name}, taken because no two rows have the same")
+    ids = [each for each in choose(looks[0].profiles, "id") if each.unique > 0.9]
+    if ids and is_sure(ids[0], "id"):
+        deals.columns["id"] = ids[0]
+    elif all_different := [each for each in looks[0].profiles if _names_rows(each)]:
+        deals.columns["id"] = all_different[0]
+        draft.doubt(f"id: {all_different[0].name}, taken because no two rows have the same")
     else:
         draft.doubt("id: no column names each row; add one such as a row's number")
     _deal_roles(deals, draft)
     return [deals] if {"created", "closed", "won"} & set(deals.columns) or deals.entered else []
+
+
+def _names_rows(profile: Profile) -> bool:
+    return profile.filled == profile.rows == len(profile.texts) and profile.dated < 0.5
 
 
 def _joined(looks: Sequence[Look]) -> tuple[Look, Profile, Look, Profile] | None:

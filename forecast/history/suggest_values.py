@@ -12,7 +12,7 @@ import numpy as np
 
 from forecast.history import dates, money
 from forecast.history.labels import find_alike, same_but_for_signs
-from forecast.history.suggest_columns import Profile, decimal_of, order_of
+from forecast.history.suggest_columns import Profile, decimal_of, is_twofold, order_of
 from forecast.history.suggest_words import ACTIVE, CODES, CURRENCY, DELETED, TRUE, meaning
 from forecast.scenario.errors import listed
 from forecast.scenario.nodes import NULLS
@@ -89,7 +89,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         found = {role: order_of(each) for role, each in days.items() if not each.typed_dates}
         zoned |= any(dates.read_days(each.texts[:500], None, None).zoned for each in days.values())
         asked = {role: fit for role, fit in found.items() if fit}
-        if not asked:
+        if not any(is_twofold(days[role]) for role in asked):
             continue
         common = set.intersection(*asked.values())
         if len(common) != 1:
@@ -115,7 +115,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         lines.append(
             "# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it"
         )
-        draft.doubt("time_zone: times have offsets from UTC; say the zone whose days count")
+        draft.doubt("time_zone: times are written in UTC or with offsets from it; say the zone whose days count")
     return lines
 
 
@@ -165,6 +165,8 @@ def zero_lines(parts: list[Roles], draft: Draft) -> list[str]:
 
 def status_lines(roles: Roles, draft: Draft) -> list[str]:
     """Propose what the values of a status mean."""
+    if not roles.entered and not {"created", "closed", "won", "lost"} & roles.columns.keys():
+        return []  # beside events
     if "status" not in roles.columns:
         if roles.kind == "leads" or {"won", "lost"} & roles.columns.keys():
             if "lost" not in roles.columns and roles.kind == "deals":

@@ -9,7 +9,8 @@ from typing import Final
 NAMES: Final = {
     "id": """id|opportunity id|deal id|record id|hs object id|opportunity|opportunity number|deal number|
         case id|case concept name|case|mql id|lead id|contact id|object id|issue key|key|ticket id|
-        deal|lead|opportunity name id|item|item id|case number|application id|request id""",
+        deal|lead|opportunity name id|item|item id|case number|application id|request id|
+        nr|no|number|nummer|numero""",
     "created": """created|create date|created date|createdate|created at|created on|date created|creation date|
         created time|add time|deal created|created timestamp|opened|opened at|open date|date opened|
         engage date|first contact date|first contact|entry date|lead date|inquiry date|start date|received|
@@ -36,7 +37,8 @@ NAMES: Final = {
         event type|event name|lifecycle stage|deal stage|dealstage|status|new status|to status|state|phase|step|action""",
     "at": """at|timestamp|time timestamp|event time|event timestamp|event date|time|changed at|change date|
         changed on|date changed|stage date|entered at|entered|entered date|occurred at|when|complete timestamp|
-        created date|created at|created|start timestamp|start time|date|last modified date|updated at""",
+        created date|created at|created|start timestamp|start time|date|last modified date|updated at|snapshot|
+        snapshot date|report date|valid from|fivetran start""",
 }  # fmt: skip
 KNOWN: Final = {
     role: {" ".join(name.split()): place for place, name in enumerate(names.split("|"))}
@@ -63,7 +65,7 @@ DELETED: Final = frozenset(
     {"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"}
 )
 ACTIVE: Final = frozenset({"fivetran active", "is current", "is latest"})
-CURRENCY: Final = frozenset({"currency", "currency code", "currency iso code", "currencyisocode", "deal currency code"})  # fmt: skip
+CURRENCY: Final = frozenset({"currency", "currency code", "currency iso code", "currencyisocode", "deal currency code", "deal currency"})  # fmt: skip
 TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
 CODES: Final = {
     "$": "USD",
