@@ -35,7 +35,7 @@ def items_of(records):
 
 
 def test_every_disease_of_deals_is_said():
-    records, report = read_export("deals")
+    _, report = read_export("deals")
     assert (report.rows, report.used, report.set_aside) == (24, 11, 13)
     assert reasons(report) == {
         "with an id that other rows with different contents have too": 2,
@@ -63,7 +63,9 @@ def test_every_disease_of_deals_is_said():
     assert report.aliases == {"product GTXPro = GTX Pro": 1, "channel Web = web": 1}
     assert report.blanks == {"channel = unknown": 1, "amount of won deals = unknown": 1}
     assert (report.as_of, report.as_of_said) == (dt.date(2026, 3, 12), False)
-    line = next(each for each in report.tables[0].set_aside if each.what == "closed before it arrived")
+    line = next(
+        each for each in report.tables[0].set_aside if each.what == "closed before it arrived"
+    )
     assert (line.examples[0].line, line.examples[0].id) == (10, "A-09")
 
 
@@ -180,8 +182,12 @@ def test_deals_that_open_make_a_second_stage(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "mapping", "message"),
     [
-        ("a,01/02/2026,,open,\n", "", "01/02/2026, which can be read two ways, as can 1 of 1 dates"),
-        ("a,2026-01-02,2026-01-05,won,\"1,234\"\n", "", "Add decimal: point or decimal: comma"),
+        (
+            "a,01/02/2026,,open,\n",
+            "",
+            "01/02/2026, which can be read two ways, as can 1 of 1 dates",
+        ),
+        ('a,2026-01-02,2026-01-05,won,"1,234"\n', "", "Add decimal: point or decimal: comma"),
         ("a,2026-01-02,,Negotiation,\n", "", "Negotiation in 1 row, which means nothing yet"),
         ("a,2026-01-02,,opn,\n", "", "Did you mean open?"),
         ("a,13.13.2026,,open,\n", "", "13.13.2026, which is no date"),
@@ -206,7 +212,9 @@ def test_columns_that_are_not_there_are_named(tmp_path):
 
 
 def test_a_repeated_name_is_refused_where_it_is_used(tmp_path):
-    path = write_export(tmp_path, DEALS, d="id,made,closed,status,amount,made\na,2026-01-01,,open,1,x\n")
+    path = write_export(
+        tmp_path, DEALS, d="id,made,closed,status,amount,made\na,2026-01-01,,open,1,x\n"
+    )
     (found,) = faults_of(read_records, path)
     assert "stands over several columns" in found
 

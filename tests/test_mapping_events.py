@@ -111,10 +111,15 @@ def plainly(events):
         won = [place for place, (state, _) in enumerate(states) if state == "won"]
         states = states[: won[0] + 1] if won else states
         states = [
-            each for place, each in enumerate(states) if each[0] != "lost" or place == len(states) - 1
-            or all(state == "lost" for state, _ in states[place:])
-        ]  # fmt: skip
-        kept = [each for place, each in enumerate(states) if place == 0 or each[0] != states[place - 1][0]]
+            each
+            for place, each in enumerate(states)
+            if each[0] != "lost" or {state for state, _ in states[place:]} == {"lost"}
+        ]
+        kept = [
+            each
+            for place, each in enumerate(states)
+            if place == 0 or each[0] != states[place - 1][0]
+        ]
         if kept and kept[0][0] not in ("won", "lost"):
             found[name] = kept
     return found

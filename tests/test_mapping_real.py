@@ -86,8 +86,12 @@ def test_olist_is_read_day_first(tmp_path):
     assert dt.date.fromordinal(entered.max()) == dt.date(2018, 5, 31)
     assert report.last == dt.date(2018, 11, 14)
     assert (records.stays["left"] == entered).sum() == 33
-    months = [dt.date.fromordinal(d) for d in records.stays.loc[records.stays["to"] == "won", "left"]]
-    counts = [sum((day.year, day.month) == month for day in months) for month in [(2017, 12), (2018, 4)]]
+    months = [
+        dt.date.fromordinal(d) for d in records.stays.loc[records.stays["to"] == "won", "left"]
+    ]
+    counts = [
+        sum((day.year, day.month) == month for day in months) for month in [(2017, 12), (2018, 4)]
+    ]
     assert counts == [3, 207]
 
 

@@ -217,8 +217,8 @@ def _made(document: Table, values: dict[str, Any], door: Door) -> Any:
         _known_stage(name, stages, document["recorded"], door)
     if not is_whole(values) or door.faults:
         return BROKEN
-    kept = ("as_of", "currency", "time_zone", "aliases", "several", "backdated")
-    kept += ("zero_amounts", "unreadable")
+    kept = ["as_of", "currency", "time_zone", "aliases", "several", "backdated"]
+    kept += ["zero_amounts", "unreadable"]
     return ExportMapping(
         document.place.file,
         document.place,

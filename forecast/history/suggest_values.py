@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -99,7 +100,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
                     draft.of_table.setdefault(roles.kind, ["  dates:"]).append(line)
         orders[roles.kind] = common
         for role, fit in asked.items():
-            _doubt_order(role, days[role], fit, common, draft)
+            _doubt_order(days[role], fit, common, draft)
     sure = {min(common) for common in orders.values() if len(common) == 1}
     if len(sure) == 1 and all(len(common) == 1 for common in orders.values()):
         lines.append(f"dates: {sure.pop()}")
@@ -115,11 +116,13 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         lines.append(
             "# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it"
         )
-        draft.doubt("time_zone: times are written in UTC or with offsets from it; say the zone whose days count")
+        draft.doubt(
+            "time_zone: times are in UTC or have offsets from it; say the zone whose days count"
+        )
     return lines
 
 
-def _doubt_order(role: str, each: Profile, fit: set[str], common: set[str], draft: Draft) -> None:
+def _doubt_order(each: Profile, fit: set[str], common: set[str], draft: Draft) -> None:
     if len(fit) == 1 and "none" not in fit:
         return
     sample = each.texts[0]
@@ -248,7 +251,7 @@ def _journey(roles: Roles, stages: list[str], draft: Draft) -> list[str]:
         for one in places
     }
     ranked = sorted(places, key=lambda place: (-score[place], place))
-    for one, other in zip(ranked, ranked[1:], strict=False):
+    for one, other in pairwise(ranked):
         if before[one, other] < 2 * before[other, one] or not before[one, other]:
             draft.doubt(f"stages: whether {each.texts[one]} comes before {each.texts[other]}")
     return [each.texts[place] for place in ranked]
@@ -282,7 +285,7 @@ def alias_lines(parts: list[Roles], names: list[Profile], draft: Draft) -> list[
         own = set(counts)
         for each in names:  # names of another table are the right ones
             if own & set(each.texts):
-                counts.update({text: 10**9 for text in each.texts})
+                counts.update(dict.fromkeys(each.texts, 10**9))
         found = []
         for pair in find_alike(label, counts):
             if pair.name in own and pair.count < 10**9:
