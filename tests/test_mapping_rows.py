@@ -13,8 +13,11 @@ from forecast.history.records import OPEN, UNDATED
 from forecast.scenario.errors import ScenarioError
 
 DAYS = st.sampled_from(
-    "|2026-01-05|2026-01-05 23:59:59Z|2026-02-30|2026-03-01T00:30:00+05:30|13/02/2026|9999-12-31|"
-    "1970-01-01|None|TBD|2031-01-01|1767607200000|3 Mar 2026|2025-11-30".split("|")
+    [
+        *("", "None", "TBD", "2026-01-05", "2026-01-05 23:59:59Z", "2026-03-01T00:30:00+05:30"),
+        *("2026-02-30", "13/02/2026", "9999-12-31", "1970-01-01", "2031-01-01", "3 Mar 2026"),
+        *("1767607200000", "2025-11-30"),
+    ]
 )
 AMOUNTS = st.sampled_from(["", "0", "-5", "1200.50", "$3", "n/a", "1,200.00", "lots", "NaN", "1e5"])
 NAMES = st.sampled_from(["", "web", "Web", "web;event", "None", " web ", "=cmd|' /C calc'!A0", "Ü"])

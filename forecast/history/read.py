@@ -20,6 +20,7 @@ from forecast.history.events import (
     read_events,
     settle_events,
 )
+from forecast.history.gaps import find_gaps
 from forecast.history.joining import Found, found_in
 from forecast.history.labels import MANY_LABELS, Counts, find_alike
 from forecast.history.mapping import LABELS, ExportMapping, TableMap, read_mapping
@@ -163,7 +164,7 @@ def _report(
         {WON: won, LOST: lost, OPEN_ITEM: len(records.items) - won - lost},
         dt.date.fromordinal(first),
         dt.date.fromordinal(last),
-        (*found, *_zombies(records, rows)),
+        (*found, *_zombies(records, rows), *_before_recording(records, rows)),
         counts.aliases,
         counts.blanks,
         tuple(pair for label in LABELS for pair in find_alike(label, sizes[label])),
@@ -188,6 +189,22 @@ def _zombies(records: Records, rows: dict[str, Rows]) -> list[Finding]:
             what = f"open in {stage} for longer than any took that left it ({longest:,} days)"
             examples = tuple(_example(str(name), rows) for name in ids)
             found.append(Finding(what, int(old.sum()), examples))
+    return found
+
+
+def _before_recording(records: Records, rows: dict[str, Rows]) -> list[Finding]:
+    """Find the items that were in a stage before its ways out were recorded."""
+    stays, found = records.stays, []
+    for stage, gap in find_gaps(records).gaps.items():
+        here = (stays["stage"] == stage).to_numpy()
+        early = here & (stays["entered"].to_numpy() < gap.since.toordinal())
+        if early.any():
+            ids = records.items["id"].to_numpy()[stays["item"].to_numpy()[early][:3]]
+            kept = "all of them are there" if gap.complete else "only survivors are there"
+            said = "the mapping says" if stage in records.gaps else "it seems"
+            what = f"in {stage} before {gap.since}, when recording began as {said} ({kept})"
+            examples = tuple(_example(str(name), rows) for name in ids)
+            found.append(Finding(what, int(early.sum()), examples))
     return found
 
 
