@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from exports_of import EXPORTS, faults_of, read_export, reasons, suspicious, write_export
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_mapping_deals import items_of, ordinal, stays_of
 
@@ -127,6 +127,7 @@ def plainly(events):
 
 @settings(deadline=None, max_examples=60)
 @given(HAPPENED)
+@example([("a", "lead", 1), ("a", "lost", 1), ("a", "lost", 2)])
 def test_stays_are_those_of_reading_one_by_one(tmp_path_factory, events):
     folder = tmp_path_factory.mktemp("events")
     text = "id,stage,at\n" + "".join(f"{a},{b},2026-01-0{c}\n" for a, b, c in events)

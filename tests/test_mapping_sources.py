@@ -32,9 +32,7 @@ def test_typed_cells_need_no_order_and_no_decimal_mark(tmp_path):
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "d.parquet")
-    records, report = read_records(
-        write_export(tmp_path, MAPPING.format(source="file: d.parquet"))
-    )
+    records, report = read_records(write_export(tmp_path, MAPPING.format(source="file: d.parquet")))
     assert items_of(records).loc["1", "amount"] == 1.234
     assert stays_of(records, "1")[0][1:3] == (ordinal("2026-01-02"), ordinal("2026-03-05"))
     assert reasons(report) == {"open, without the day on which it arrived": 1}
