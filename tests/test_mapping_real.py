@@ -86,6 +86,8 @@ def test_olist_is_read_day_first(tmp_path):
     assert reasons(report, "leads") == {"of a deal that is set aside": 1}
     assert report.blanks["channel = unknown"] == 60
     assert (records.items["channel"] == "unknown").sum() == 1_159
+    said = "1,099 rows say unknown as the channel, and 60 blank ones are taken as the same"
+    assert said in report.notes
     (began,) = [each for each in report.suspicious if "recording began" in each.what]
     assert began.what.startswith(
         "in lead before 2017-12-05, when recording began as the mapping says"

@@ -9,10 +9,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from forecast.history.amounts import read_money
 from forecast.history.dates import READ, UNREADABLE
 from forecast.history.deals import check_ids
 from forecast.history.joining import Found
-from forecast.history.labels import Counts, read_label, read_money
+from forecast.history.labels import Counts, read_label
 from forecast.history.mapping import LABELS, ExportMapping
 from forecast.history.records import LOST, UNKNOWN, WON
 from forecast.history.rows import Coded, Ints, Rows

@@ -46,6 +46,10 @@ def read_records(
     if not isinstance(mapping, ExportMapping):
         mapping = read_mapping(mapping)
     if as_of is not None:
+        if mapping.as_of is not None and as_of > mapping.as_of:
+            mend = f"Ask for {mapping.as_of} or a day before."
+            must = f"a day up to {mapping.as_of}, the last that the export knows"
+            raise ScenarioError([mapping.place.at("as_of").fault(str(as_of), must, mend)])
         mapping = replace(mapping, as_of=as_of)
     door, counts = Door(), Counts()
     tables = {each.kind: _load(each, door, mapping) for each in mapping.tables}
@@ -65,7 +69,7 @@ def _of_deals(
     """Read tables with one row an item."""
     deals = {kind: read_deals(each, mapping, counts) for kind, each in rows.items()}
     _stop(door)
-    today = _today()
+    today = max(_today(), mapping.as_of or dt.date.min)  # who says a day knows it
     last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), today)
     for each in deals.values():
         settle_days(each, last, today, mapping.backdated)
@@ -79,7 +83,7 @@ def _of_events(
     events = read_events(rows["events"], mapping, counts)
     about = read_about(rows["deals"], mapping, counts) if "deals" in rows else None
     _stop(door)
-    today = _today()
+    today = max(_today(), mapping.as_of or dt.date.min)
     last = mapping.as_of or _day(newest_event(events, today), today)
     settle_events(events, last, today, len(mapping.stages))
     return found_in_events(events, about), last

@@ -63,11 +63,14 @@ def currency_line(parts: list[Roles], draft: Draft) -> list[str]:
     for roles in parts:
         for each in roles.look.profiles:
             if each.plain in CURRENCY and each.filled:
-                if len(each.texts) > 1:
+                main = each.texts[each.counts.index(max(each.counts))]
+                if len(each.texts) > 1 and "amount" in roles.columns:
+                    others = [text for text in each.texts if text != main]
                     draft.doubt(
-                        f"currency: {each.name} has {listed(each.texts[:5])}; choose one with only:"
+                        f"rates: add what one {listed(others[:9], 'or')} is worth in {main}"
                     )
-                return [f"currency: {quoted(each.texts[0])}"]
+                    roles.columns["currency"] = each
+                return [f"currency: {quoted(main)}"]
     amounts = [roles.columns["amount"] for roles in parts if "amount" in roles.columns]
     signs = {sign for each in amounts for sign in money.read_amounts(each.texts[:500], None).sign}
     signs.discard("")
