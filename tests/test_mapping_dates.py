@@ -111,11 +111,7 @@ STAMPS = st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2070, 1, 1))
 
 
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(STAMPS, st.sampled_from([None, 0, 60, -330])), min_size=1, max_size=20
-    )
-)
+@given(st.lists(st.tuples(STAMPS, st.sampled_from([None, 0, 60, -330])), min_size=1, max_size=20))
 def test_common_stamps_are_read_as_python_reads_them(stamps):
     texts, expected = [], []
     for stamp, minutes in stamps:
@@ -130,7 +126,14 @@ def test_common_stamps_are_read_as_python_reads_them(stamps):
 
 
 def test_many_are_read_as_one_by_one():
-    texts = ["2018-02-01 10:00:00.5+02:00", "2018-02-29", "x", "1/13/2018", "", "2018-02-01T24:00:00"]
+    texts = [
+        "2018-02-01 10:00:00.5+02:00",
+        "2018-02-29",
+        "x",
+        "1/13/2018",
+        "",
+        "2018-02-01T24:00:00",
+    ]
     one_by_one = [int(read_days([text], None, None).state[0]) for text in texts]
     assert read_days(texts, None, None).state.tolist() == one_by_one
     assert one_by_one == [READ, UNREADABLE, UNREADABLE, READ, BLANK, UNREADABLE]

@@ -35,7 +35,7 @@ def items_of(records):
 
 
 def test_every_disease_of_deals_is_said():
-    records, report = read_export("deals")
+    _, report = read_export("deals")
     assert (report.rows, report.used, report.set_aside) == (24, 11, 13)
     assert reasons(report) == {
         "with an id that other rows with different contents have too": 2,
@@ -63,7 +63,9 @@ def test_every_disease_of_deals_is_said():
     assert report.aliases == {"product GTXPro = GTX Pro": 1, "channel Web = web": 1}
     assert report.blanks == {"channel = unknown": 1, "amount of won deals = unknown": 1}
     assert (report.as_of, report.as_of_said) == (dt.date(2026, 3, 12), False)
-    line = next(each for each in report.tables[0].set_aside if each.what == "closed before it arrived")
+    line = next(
+        each for each in report.tables[0].set_aside if each.what == "closed before it arrived"
+    )
     assert (line.examples[0].line, line.examples[0].id) == (10, "A-09")
 
 
@@ -180,8 +182,12 @@ def test_deals_that_open_make_a_second_stage(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "mapping", "message"),
     [
-        ("a,01/02/2026,,open,\n", "", "01/02/2026, which can be read two ways, as can 1 of 1 dates"),
-        ("a,2026-01-02,2026-01-05,won,\"1,234\"\n", "", "Add decimal: point or decimal: comma"),
+        (
+            "a,01/02/2026,,open,\n",
+            "",
+            "01/02/2026, which can be read two ways, as can 1 of 1 dates",
+        ),
+        ('a,2026-01-02,2026-01-05,won,"1,234"\n', "", "Add decimal: point or decimal: comma"),
         ("a,2026-01-02,,Negotiation,\n", "", "Negotiation in 1 row, which means nothing yet"),
         ("a,2026-01-02,,opn,\n", "", "Did you mean open?"),
         ("a,13.13.2026,,open,\n", "", "13.13.2026, which is no date"),
@@ -206,7 +212,9 @@ def test_columns_that_are_not_there_are_named(tmp_path):
 
 
 def test_a_repeated_name_is_refused_where_it_is_used(tmp_path):
-    path = write_export(tmp_path, DEALS, d="id,made,closed,status,amount,made\na,2026-01-01,,open,1,x\n")
+    path = write_export(
+        tmp_path, DEALS, d="id,made,closed,status,amount,made\na,2026-01-01,,open,1,x\n"
+    )
     (found,) = faults_of(read_records, path)
     assert "stands over several columns" in found
 
@@ -249,6 +257,31 @@ def test_items_that_are_open_for_longer_than_any_took_are_told(tmp_path):
     rows = "".join(f"d{i},2026-01-{i + 1:02},2026-02-01,won,1\n" for i in range(25))
     rows += "old,2025-06-01,,open,\nnew,2026-01-20,,open,\n"
     _, report = read_records(write_export(tmp_path, DEALS, d=HEAD + rows))
-    (found,) = report.suspicious
+    (found,) = [each for each in report.suspicious if "longer" in each.what]
     assert found.what == "open in opportunity for longer than any took that left it (31 days)"
     assert (found.count, found.examples[0].id, found.examples[0].line) == (1, "old", 27)
+
+
+def test_other_currencies_need_a_rate(tmp_path):
+    mapping = DEALS.replace("amount: amount}", "amount: amount, currency: unit}")
+    rows = "a,2026-01-01,2026-02-01,won,100,USD\nb,2026-01-01,2026-02-01,won,10,EUR\n"
+    rows += "c,2026-01-01,2026-02-01,won,7,\n"
+    head = HEAD.replace("\n", ",unit\n")
+    (found,) = faults_of(read_records, write_export(tmp_path, mapping, d=head + rows))
+    assert "EUR in 1 rows with an amount, whose rate nobody says" in found
+    path = write_export(tmp_path, "rates: {EUR: 1.5}\n" + mapping, d=head + rows)
+    assert read_records(path)[0].items["amount"].tolist() == [100, 15, 7]
+
+
+def test_a_day_that_the_export_does_not_know_is_refused(tmp_path):
+    path = write_export(tmp_path, "as_of: 2026-03-01\n" + DEALS, d=HEAD + "a,2026-01-01,,open,\n")
+    (found,) = faults_of(read_records, path, dt.date(2026, 3, 2))
+    assert "must be a day up to 2026-03-01, the last that the export knows" in found
+    assert read_records(path, dt.date(2026, 2, 1))[0].as_of == dt.date(2026, 2, 1)
+
+
+def test_who_names_a_day_to_come_is_believed(tmp_path):
+    rows = "a,2091-01-01,2091-02-01,won,5\n"
+    assert faults_of(read_records, write_export(tmp_path, DEALS, d=HEAD + rows))
+    path = write_export(tmp_path, "as_of: 2091-03-01\n" + DEALS, d=HEAD + rows)
+    assert read_records(path)[1].items == {"won": 1, "lost": 0, "open": 0}

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 from exports_of import EXPORTS, faults_of, read_export, reasons, suspicious, write_export
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_mapping_deals import items_of, ordinal, stays_of
 
@@ -111,10 +111,15 @@ def plainly(events):
         won = [place for place, (state, _) in enumerate(states) if state == "won"]
         states = states[: won[0] + 1] if won else states
         states = [
-            each for place, each in enumerate(states) if each[0] != "lost" or place == len(states) - 1
-            or all(state == "lost" for state, _ in states[place:])
-        ]  # fmt: skip
-        kept = [each for place, each in enumerate(states) if place == 0 or each[0] != states[place - 1][0]]
+            each
+            for place, each in enumerate(states)
+            if each[0] != "lost" or {state for state, _ in states[place:]} == {"lost"}
+        ]
+        kept = [
+            each
+            for place, each in enumerate(states)
+            if place == 0 or each[0] != states[place - 1][0]
+        ]
         if kept and kept[0][0] not in ("won", "lost"):
             found[name] = kept
     return found
@@ -122,6 +127,7 @@ def plainly(events):
 
 @settings(deadline=None, max_examples=60)
 @given(HAPPENED)
+@example([("a", "lead", 1), ("a", "lost", 1), ("a", "lost", 2)])
 def test_stays_are_those_of_reading_one_by_one(tmp_path_factory, events):
     folder = tmp_path_factory.mktemp("events")
     text = "id,stage,at\n" + "".join(f"{a},{b},2026-01-0{c}\n" for a, b, c in events)

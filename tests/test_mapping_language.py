@@ -8,7 +8,10 @@ from exports_of import EXPORTS, faults_of, write_export
 from forecast.history.mapping import read_mapping
 from forecast.history.records import Gap
 
-GOOD = "deals:\n  file: d.csv\n  columns: {id: a, created: b, closed: c, status: s}\n  status: {W: won}\n"
+GOOD = (
+    "deals:\n  file: d.csv\n"
+    "  columns: {id: a, created: b, closed: c, status: s}\n  status: {W: won}\n"
+)
 
 
 def test_a_mapping_is_read_with_what_stands_where():
@@ -57,10 +60,16 @@ def test_every_fault_is_told_at_once_with_its_line(tmp_path):
         (("created: b, ", ""), "no created; must be columns with created"),
         (("  status: {W: won}\n", ""), "no status; must be what the values of the status mean"),
         ((", status: s}", "}"), "no status; must be columns with status"),
-        (("status: {W: won}", "status: {W: negotiation}"), "must be won, lost, open or 'set aside'"),
+        (
+            ("status: {W: won}", "status: {W: negotiation}"),
+            "must be won, lost, open or 'set aside'",
+        ),
         (("deals:", "dates: '%d/%m'\ndeals:"), "must be a pattern with year, month and day"),
         (("deals:", "decimal: ','\ndeals:"), "must be point or comma"),
-        (("deals:", "recorded: {lead: {since: 2026-01-01, before: all}}\ndeals:"), "The stages are"),
+        (
+            ("deals:", "recorded: {lead: {since: 2026-01-01, before: all}}\ndeals:"),
+            "The stages are",
+        ),
         (("deals:", "stages: [lead]\ndeals:"), "opportunity; must be one of stages"),
         (("deals:", "stages: [won]\ndeals:"), "a name for the stage other than won"),
     ],

@@ -52,6 +52,11 @@ def test_maven_is_read_with_every_row_accounted_for(tmp_path):
     assert records.items["amount"].notna().sum() == 4_238  # lost deals are written as worth 0
     old = "open in opportunity for longer than any took that left it (138 days)"
     assert suspicious(report)[old] == 1_291
+    (began,) = [each for each in report.suspicious if "recording began" in each.what]
+    assert began.what.startswith(
+        "in opportunity before 2017-03-01, when recording began as it seems"
+    )
+    assert began.count == 1_185
     months = [dt.date.fromordinal(day).month for day in records.stays.loc[won, "left"]]
     assert [months.count(month) for month in range(3, 13)] == [
         531, 285, 438, 531, 308, 446, 503, 279, 406, 511,
@@ -81,13 +86,24 @@ def test_olist_is_read_day_first(tmp_path):
     assert reasons(report, "leads") == {"of a deal that is set aside": 1}
     assert report.blanks["channel = unknown"] == 60
     assert (records.items["channel"] == "unknown").sum() == 1_159
+    said = "1,099 rows say unknown as the channel, and 60 blank ones are taken as the same"
+    assert said in report.notes
+    (began,) = [each for each in report.suspicious if "recording began" in each.what]
+    assert began.what.startswith(
+        "in lead before 2017-12-05, when recording began as the mapping says"
+    )
+    assert began.count == 1_827
     entered = records.stays["entered"]
     assert dt.date.fromordinal(entered.min()) == dt.date(2017, 6, 14)
     assert dt.date.fromordinal(entered.max()) == dt.date(2018, 5, 31)
     assert report.last == dt.date(2018, 11, 14)
     assert (records.stays["left"] == entered).sum() == 33
-    months = [dt.date.fromordinal(d) for d in records.stays.loc[records.stays["to"] == "won", "left"]]
-    counts = [sum((day.year, day.month) == month for day in months) for month in [(2017, 12), (2018, 4)]]
+    months = [
+        dt.date.fromordinal(d) for d in records.stays.loc[records.stays["to"] == "won", "left"]
+    ]
+    counts = [
+        sum((day.year, day.month) == month for day in months) for month in [(2017, 12), (2018, 4)]
+    ]
     assert counts == [3, 207]
 
 

@@ -48,7 +48,8 @@ _TIME: Final = re.compile(
 )
 _THREE: Final = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})\.?")
 _NAMED: Final = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,4})(?:st|nd|rd|th)?[-/. ]*([A-Za-z]{3,9})\.?,?[-/. ]*(\d{1,4})"
+    r"(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,4})(?:st|nd|rd|th)?"
+    r"[-/. ]*([A-Za-z]{3,9})\.?,?[-/. ]*(\d{1,4})"
 )
 _NAME_FIRST: Final = re.compile(
     r"(?:[A-Za-z]{3,9}\.?,?\s+)?([A-Za-z]{3,9})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{2,4})"

@@ -134,8 +134,8 @@ def without_late_labels(records: Records) -> tuple[Records, tuple[str, ...]]:
             items = items.assign(**{label: blank})
             notes.append(
                 f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} "
-                "of the others: it seems to be written down when a deal is won, tells nothing of who "
-                "will be, and is left out."
+                "of the others: it seems to be written down when a deal is won, tells nothing of "
+                "who will be, and is left out."
             )
     return replace(records, items=items), tuple(notes)
 

@@ -23,6 +23,7 @@ DATES: Final = ("created", "closed", "won", "lost", "at")
 COMMON: Final = {
     "id": "what the item is called",
     "amount": "its value if won",
+    "currency": "the currency of that value",
     "channel": "where it came from",
     "segment": "who it is",
     "product": "what it would buy",
@@ -77,6 +78,7 @@ class ExportMapping:
     stages: tuple[str, ...]
     as_of: dt.date | None = None
     currency: str = "USD"
+    rates: Mapping[str, float] = field(default_factory=dict)
     time_zone: str | None = None
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     blanks: Mapping[str, str] = field(default_factory=dict)
@@ -162,6 +164,9 @@ MAPPING: Final = Record(
             "the currency of all amounts",
             "USD",
         ),
+        "rates": Key(
+            ByName("currencies", forms.RATE), "what one unit of other currencies is worth", {}
+        ),
         "dates": Key(forms.DateOrders(), "how dates are written"),
         "time_zone": Key(forms.TIME_ZONE, "the time zone whose days count"),
         "decimal": Key(forms.DECIMAL, "the decimal mark of amounts"),
@@ -217,8 +222,8 @@ def _made(document: Table, values: dict[str, Any], door: Door) -> Any:
         _known_stage(name, stages, document["recorded"], door)
     if not is_whole(values) or door.faults:
         return BROKEN
-    kept = ("as_of", "currency", "time_zone", "aliases", "several", "backdated")
-    kept += ("zero_amounts", "unreadable")
+    kept = ["as_of", "currency", "rates", "time_zone", "aliases", "several", "backdated"]
+    kept += ["zero_amounts", "unreadable"]
     return ExportMapping(
         document.place.file,
         document.place,

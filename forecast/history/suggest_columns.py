@@ -62,7 +62,7 @@ class Profile:
         if not counts[READ] + counts[EITHER]:
             return 0.0
         # Numbers of ten digits are phone numbers as often as they are times.
-        return float(counts[READ] + counts[EITHER] + counts[SENTINEL]) / max(1, total)
+        return float((counts[READ] + counts[EITHER] + counts[SENTINEL]) / max(1, total))
 
     @cached_property
     def numeric(self) -> float:
@@ -70,7 +70,7 @@ class Profile:
         state = money.read_amounts(self._sample, None).state
         counts = np.bincount(state, minlength=5)
         total = len(self._sample) - counts[BLANK]
-        return float(counts[READ] + counts[EITHER]) / total if total else 0.0
+        return float((counts[READ] + counts[EITHER]) / total) if total else 0.0
 
     @property
     def unique(self) -> float:

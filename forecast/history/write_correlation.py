@@ -31,8 +31,8 @@ def write_correlation(page: Page, journey: Journey, channels: Names) -> None:
         return
     page.comment(
         "What is not known hangs together. Where items are still open, a higher conversion goes "
-        "with a longer lag; and what makes conversions differ from month to month makes groups differ "
-        "together."
+        "with a longer lag; and what makes conversions differ from month to month makes groups "
+        "differ together."
     )
     page.add("correlation:")
     for one, other, rank in possible(pairs):

@@ -24,6 +24,8 @@ from forecast.scenario.families import build
 
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
+# From here on deals that die are often not closed: the days of losing tell when somebody cleaned up.
+UNCLEAN = 0.05
 NEVER_APART = 0.02  # of those not won: a smaller difference is not written for a group
 SLICES = 20
 MOST_VALUES = 24
@@ -119,7 +121,11 @@ class Journey:
             elif together and base is None:
                 page.add(f"{space}  lag: 0 days", "no lag is known")
         lost = ways.get(LOST)
-        if lost is not None and lost.lag is not None:
+        never = _never(ways if base is None else base)
+        if lost is not None and lost.lag is not None and never >= UNCLEAN:
+            if base is None:
+                page.comment(_unclean(lost, lost.lag, never), indent)
+        elif lost is not None and lost.lag is not None:
             if base is None or _loses_otherwise(ways, base):
                 _write_lost(page, lost, lost.lag, _never(ways), space)
         elif base is None:
@@ -127,6 +133,15 @@ class Journey:
                 "lost: no day of losing is known, so what is not won counts as lost at once.",
                 indent,
             )
+
+
+def _unclean(lost: WayFit, lag: LagFit, never: float) -> str:
+    return (
+        f"lost: {share(lost.conversion.value)} were closed as lost after {lag_note(lag)}. But "
+        f"{share(never)} are never closed at all, so the days of losing tell when somebody looked, "
+        "not when a deal was lost. Any loss may still be in the list: what is not won counts as "
+        "lost at once, and an open deal's chance fades with its age."
+    )
 
 
 def _differing(base: Mapping[str, WayFit], own: Mapping[str, WayFit]) -> dict[str, WayFit]:
