@@ -52,6 +52,11 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
             reason = "none of its parts is as it should be"
         got = f"a workbook that cannot be read ({reason})"
         refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
+    except BaseException as error:
+        # What calamine did not foresee comes as an error that is none of Python's ordinary ones.
+        if type(error).__name__ != "PanicException":
+            raise
+        refuse(file, "a workbook that cannot be read", WORKBOOK, "Save it as CSV UTF-8.")
     if errors is not None:
         errors.put(found.name, rows, start)
     return _table(source, rows, start[0] + 1)
