@@ -71,7 +71,7 @@ def test_zombies_of_maven_do_not_become_wins(tmp_path):
     assert np.quantile(wins, 0.9) < 1_200
 
 
-@pytest.mark.xfail(reason="the cohort of July 2017 held far more that never closed than any before")
+
 def test_the_interval_of_what_comes_of_open_deals_of_maven_holds_what_came(tmp_path):
     mapping = MAVEN.format(file=real("maven-crm") / "sales_pipeline.csv")
     _, output = fit(tmp_path, mapping, "--as-of", "2017-09-30")
