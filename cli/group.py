@@ -21,6 +21,7 @@ COMMANDS = (
     "compare",
     "sensitivity",
     "fit",
+    "evaluate",
     "journey",
     "schema",
 )
