@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from forecast.history.amounts import read_money
 from forecast.history.dates import BLANKS, READ, UNREADABLE
-from forecast.history.labels import Counts, read_label, read_money
+from forecast.history.labels import Counts, read_label
 from forecast.history.mapping import LABELS, OPEN_STATUS, SET_ASIDE, ExportMapping
 from forecast.history.records import LOST, UNKNOWN, WON
 from forecast.history.rows import Coded, DayColumn, Ints, Mask, Rows
@@ -101,8 +103,6 @@ def _check_twice(rows: Rows) -> None:
 
 def _repeated(columns: list[Ints], live: Mask, keep: str = "first") -> Mask:
     """Tell which live rows are repeated in some columns: all but the first or last, or all."""
-    import pandas as pd
-
     frame = pd.DataFrame({str(at): codes[live] for at, codes in enumerate(columns)})
     which = keep if keep in ("first", "last") else False
     found = np.zeros(len(live), dtype=bool)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from forecast.history.read import read_records
 from forecast.history.mapping import build_mapping
+from forecast.history.read import read_records
 from forecast.history.suggest_columns import Profile
 from forecast.history.suggest_roles import Look, Roles, arrange, look_at
 from forecast.history.suggest_values import (
@@ -43,9 +43,7 @@ def suggest_mapping(paths: Sequence[str | Path]) -> str:
     body = _body(parts, names, draft)
     counted, as_of = _tried(body, draft)
     if as_of:
-        body[0] = (
-            f"# as_of: {as_of}    # the newest day on which anything happened, unless you say another"
-        )
+        body[0] = f"# as_of: {as_of}    # the newest day in it, unless you say another"
     return "\n".join([*_head(parts, draft, counted), *body]) + "\n"
 
 
@@ -109,7 +107,8 @@ def _tried(body: list[str], draft: Draft) -> tuple[list[str], str]:
                 draft.doubt(f"it cannot be read yet: {fault.path}: got {fault.got}. {fault.mend}")
         return [], ""
     lines = [
-        f"{table.kind}: {table.rows:,} rows = {table.used:,} used + {table.rows - table.used:,} set aside"
+        f"{table.kind}: {table.rows:,} rows = {table.used:,} used"
+        f" + {table.rows - table.used:,} set aside"
         for table in report.tables
     ]
     counts = ", ".join(f"{count:,} {name}" for name, count in report.items.items())

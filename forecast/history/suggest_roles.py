@@ -18,8 +18,9 @@ from forecast.history.table import RawTable, read_table
 _SEVERAL_ROWS: Final = 0.8  # ids per row: fewer, and the table has several rows an item
 _JOINED: Final = 0.5  # of the ids of one table that are in the other
 _EVENT_IDS: Final = frozenset(
-    "opportunity id|deal id|case id|case concept name|case|lead id|issue key|ticket id|record id|"
-    "deal|lead|opportunity|item|item id|case number|application id|contact id".split("|")
+    {"opportunity id", "deal id", "case id", "case concept name", "case", "lead id", "issue key"}
+    | {"ticket id", "record id", "deal", "lead", "opportunity", "item", "item id", "case number"}
+    | {"application id", "contact id"}
 )
 LABELS: Final = ("channel", "segment", "product")
 
@@ -145,17 +146,20 @@ def _items(looks: Sequence[Look], draft: Draft) -> list[Roles]:
     if not looks:
         return []
     deals = Roles("deals", looks[0])
-    ids = choose(looks[0].profiles, "id")
-    unique = [each for each in ids if each.unique > 0.9 and is_sure(each, "id")]
-    unique += [each for each in ids if each.unique > 0.9]
-    if unique:
-        deals.columns["id"] = unique[0]
-        if not is_sure(unique[0], "id"):
-            draft.doubt(f"id: {unique[0].name}, taken because no two rows have the same")
+    ids = [each for each in choose(looks[0].profiles, "id") if each.unique > 0.9]
+    if ids and is_sure(ids[0], "id"):
+        deals.columns["id"] = ids[0]
+    elif all_different := [each for each in looks[0].profiles if _names_rows(each)]:
+        deals.columns["id"] = all_different[0]
+        draft.doubt(f"id: {all_different[0].name}, taken because no two rows have the same")
     else:
         draft.doubt("id: no column names each row; add one such as a row's number")
     _deal_roles(deals, draft)
     return [deals] if {"created", "closed", "won"} & set(deals.columns) or deals.entered else []
+
+
+def _names_rows(profile: Profile) -> bool:
+    return profile.filled == profile.rows == len(profile.texts) and profile.dated < 0.5
 
 
 def _joined(looks: Sequence[Look]) -> tuple[Look, Profile, Look, Profile] | None:
@@ -197,9 +201,8 @@ def _deal_roles(roles: Roles, draft: Draft, lead: bool = False) -> None:
     _entered(roles)
     for role in ("won", "lost", "closed", "created"):
         _take(roles, role, draft, sure=role in ("won", "lost") or lead)
-    if roles.columns.keys() & {"won", "lost"} and "closed" in roles.columns and not lead:
-        if {"won", "lost"} <= roles.columns.keys():
-            del roles.columns["closed"]
+    if {"won", "lost", "closed"} <= roles.columns.keys() and not lead:
+        del roles.columns["closed"]
     if not lead and not roles.entered:
         _fall_back(roles, draft)
     free = [each for each in choose(roles.free(), "status") if claim(each.name, "status")]
