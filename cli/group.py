@@ -17,14 +17,15 @@ COMMANDS = (
     "init",
     "check",
     "run",
+    "batch",
     "goal",
     "compare",
     "sensitivity",
+    "fit",
     "evaluate",
+    "history",
     "journey",
     "schema",
-    "batch",
-    "history",
 )
 DEBUG = "FORECAST_DEBUG"
 
