@@ -17,10 +17,12 @@ COMMANDS = (
     "init",
     "check",
     "run",
+    "batch",
     "goal",
     "compare",
     "sensitivity",
     "evaluate",
+    "history",
     "journey",
     "schema",
 )
