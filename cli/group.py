@@ -21,6 +21,7 @@ COMMANDS = (
     "goal",
     "compare",
     "sensitivity",
+    "fit",
     "evaluate",
     "history",
     "journey",
