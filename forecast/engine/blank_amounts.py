@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.kernel.deals import Batches, Open
+from forecast.engine.kernel.opened import Batches, Open
 from forecast.scenario.model import Scenario
 
 if TYPE_CHECKING:
