@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from forecast.history.fit import Fit, Options
     from forecast.history.records import Records
 
-MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+MONTHS = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 
 
 @click.command("fit", short_help="Fit a scenario to what really happened.")

@@ -64,8 +64,10 @@ def _shifted(node: Node, calendar: Calendar, start: dt.date) -> Node:
     content: dict[str, Node] = {}
     for key, child in node.items():
         if key in FIGURES and isinstance(child, Items):
-            over = _units_over(calendar, per, start)
+            over, part = _units_over(calendar, per, start)
             content[key] = _from(child, over, str(node.get("then", "")))
+            if key == "fixed" and part:
+                content[key] = _without_first(content[key], part)
         else:
             content[key] = _shifted(child, calendar, start)
     return Table(content, node.place, node.keys_at)
@@ -82,16 +84,34 @@ def _from(figures: Items, over: int, then: str) -> Items:
     return Items(left, figures.place)
 
 
-def _units_over(calendar: Calendar, per: str, start: dt.date) -> int:
-    """How many whole units lie between the one of the old start and that of the new one."""
-    if per in MONTHS_IN:
-        first = calendar.fiscal_year_start - 1
-        numbers = [
-            (day.year * 12 + day.month - 1 - first) // MONTHS_IN[per]
-            for day in (calendar.start, start)
-        ]
-        return numbers[1] - numbers[0]
-    return int((start - calendar.start).days // DAYS_IN[per])
+def _without_first(figures: Node, part: float) -> Items:
+    """Leave out of the first figure the items that came in the part of its unit that is over.
+
+    The i-th of n items comes at the (i + 1/2) / n-th part of the unit.
+    """
+    assert isinstance(figures, Items)
+    count = round(quantities.number(str(figures[0])))
+    left = sum((i + 0.5) / count >= part for i in range(count))
+    return Items([Text(str(left)), *figures[1:]], figures.place)
+
+
+def _units_over(calendar: Calendar, per: str, start: dt.date) -> tuple[int, float]:
+    """Count the whole units from the one of the old start to that of the new one.
+
+    Gives also the part of the latter that is over at the new start.
+    """
+    if per not in MONTHS_IN:
+        days, length = (start - calendar.start).days, int(DAYS_IN[per])
+        return days // length, days % length / length
+    first = calendar.fiscal_year_start - 1
+    numbers = [
+        (day.year * 12 + day.month - 1 - first) // MONTHS_IN[per] for day in (calendar.start, start)
+    ]
+    begin, end = (
+        dt.date(months // 12, months % 12 + 1, 1)
+        for months in (number * MONTHS_IN[per] + first for number in (numbers[1], numbers[1] + 1))
+    )
+    return numbers[1] - numbers[0], (start - begin) / (end - begin)
 
 
 def _grown(content: Mapping[str, Node], scenario: Scenario, start: dt.date) -> dict[str, Node]:
