@@ -23,6 +23,7 @@ COMMANDS = (
     "sensitivity",
     "fit",
     "evaluate",
+    "nightly",
     "history",
     "journey",
     "schema",
