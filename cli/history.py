@@ -69,6 +69,40 @@ def listed(ctx: click.Context, /, **asked: Any) -> None:
         ctx.exit(FAILED)
 
 
+@command.command("diff")
+@click.argument("folder")
+@click.argument("before")
+@click.argument("after")
+@json_option
+@quiet_option
+def compared(**asked: Any) -> None:
+    """Explain why one kept nightly forecast differs from an earlier one of FOLDER, by cause.
+
+    BEFORE and AFTER are keys, or beginnings of keys, as forecast history shows them.
+
+    \b
+    Examples:
+      forecast history diff kept 3f9a 77c2
+    """
+    from dataclasses import asdict
+
+    from forecast.operate.archive import Archive
+    from forecast.operate.explain import explain
+
+    archive = Archive(asked["folder"])
+    before, after = archive.find(asked["before"]), archive.find(asked["after"])
+    if before.as_of > after.as_of:
+        before, after = after, before
+    effects = [asdict(effect) for effect in explain(archive, before, after)]
+    if asked["as_json"]:
+        print_json({"before": _entry(before), "after": _entry(after), "bridge": effects})
+    elif not asked["quiet"]:
+        from .nightly_table import print_bridge
+
+        say(wrapped(f"From {before.as_of} to {after.as_of}:"))
+        print_bridge(effects)
+
+
 def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     """List, verify, prune."""
     from forecast.operate.archive import Archive

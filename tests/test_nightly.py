@@ -6,6 +6,9 @@ import datetime as dt
 import errno
 import json
 import os
+import re
+import shutil
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -88,6 +91,37 @@ def test_effects_add_up_to_the_whole_change(firm: Path):
     assert {"time passed", "deals won", "deals lost", "new deals", "assumptions"} <= causes
     version = [row for row in document["bridge"] if row["cause"] == "version and settings"]
     assert all(row["effect"] == 0.0 for row in version)
+
+
+def test_any_two_kept_forecasts_can_be_explained(firm: Path):
+    document = run_nightly(read_config(firm), as_of=SECOND)
+    keys = [kept.key for kept in forecasts(firm)]
+    told = invoke("history", "diff", read_config(firm).archive, keys[0], keys[1][:8], "--json")
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout)
+    assert found["bridge"] == document["bridge"]
+    assert (found["before"]["key"], found["after"]["key"]) == (keys[1], keys[0])
+
+
+def units():
+    """The unit files of the documents."""
+    text = (Path(__file__).parents[1] / "docs" / "nightly.md").read_text()
+    return re.findall(r"^```systemd\n# (\S+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_the_unit_files_are_sound(tmp_path: Path):
+    for name, text in units():
+        text = text.replace("/opt/forecast/bin/forecast", "/bin/true")
+        (tmp_path / Path(name).name).write_text(text)
+    paths = [str(path) for path in tmp_path.iterdir()]
+    told = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+
+
+def test_there_are_a_service_and_a_timer():
+    names = [Path(name).name for name, _ in units()]
+    assert names == ["forecast.service", "forecast.timer"]
 
 
 def test_reports_are_files(firm: Path):
