@@ -14,7 +14,7 @@ name: Small firm
 mapping: crm.yaml
 archive: kept
 reports: reports
-runs: 300
+runs: 200
 quarters: 2
 goals:
   - {metric: deals, every: quarter, target: 12, confidence: 50%}
@@ -30,8 +30,27 @@ deals:
 """
 
 
-def make_firm(folder: Path, seed: int = 1) -> Path:
-    """Write the records of a firm, their mapping and a nightly file; gives the file's path."""
+PLAN = """
+name: Plan
+start: 2026-01-01
+horizon: 4 quarters
+currency: EUR
+channels:
+  unknown: {leads: {mean: 12, per: month}}
+journey:
+  opportunity:
+    won: {conversion: {beta: {won: 60, lost: 90}}, lag: {gamma: {mean: 40 days, cv: 0.7}}}
+    lost: {lag: {gamma: {mean: 40 days, cv: 0.7}}}
+products:
+  standard: {size: {lognormal: {mean: 15k, cv: 0.5}}}
+"""
+
+
+def make_firm(folder: Path, seed: int = 1, fitted: bool = True) -> Path:
+    """Write the records of a firm, their mapping and a nightly file; gives the file's path.
+
+    Not fitted, it takes the assumptions of a plan, which is quicker.
+    """
     rng = np.random.default_rng(seed)
     last = (START + dt.timedelta(days=DAYS - 1)).toordinal()
     rows = ["id,created,closed,status,amount"]
@@ -47,5 +66,6 @@ def make_firm(folder: Path, seed: int = 1) -> Path:
         rows.append(f"D{i},{dt.date.fromordinal(created)},{ended},{told[0]},{told[1]}")
     (folder / "deals.csv").write_text("\n".join(rows) + "\n")
     (folder / "crm.yaml").write_text(MAPPING)
-    (folder / "nightly.yaml").write_text(CONFIG)
+    (folder / "plan.yaml").write_text(PLAN)
+    (folder / "nightly.yaml").write_text(CONFIG if fitted else f"{CONFIG}scenario: plan.yaml\n")
     return folder / "nightly.yaml"

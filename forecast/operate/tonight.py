@@ -7,6 +7,8 @@ from calendar import month_name
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from forecast.analysis.levers import document_of
 from forecast.history.data_report import DataReport
 from forecast.history.done import By, done_by_quarter, done_in
@@ -140,15 +142,34 @@ def _reused(config: Nightly, records: Records, start: dt.date, end: dt.date) -> 
     opened = find_open(records)
     content: dict[str, Node] = {key: node for key, node in document.items() if key != "pipeline"}
     if len(opened):
-        pipeline: dict[str, Node] = {"csv": Text(write_open(opened))}
+        pipeline: dict[str, Node] = {
+            "csv": Text(write_open(opened, _columns(config, plan, opened)))
+        }
         if isinstance(before := document.get("pipeline"), Table) and "stale_after" in before:
             pipeline["stale_after"] = before["stale_after"]
         content["pipeline"] = Table(pipeline)
     return Table(content, document.place, document.keys_at)
 
 
+def _columns(config: Nightly, plan: Scenario, opened: pd.DataFrame) -> list[str]:
+    """Name the columns that tell open deals apart; refuses labels that the plan does not have."""
+    columns = ["id", "stage", "entered", "amount"]
+    known = {"channel": plan.channels, "segment": plan.segments, "product": plan.products}
+    for label, names in known.items():
+        if len(names) == 1:
+            continue
+        columns.append(label)
+        strange = sorted(set(opened[label]) - set(names))
+        if strange:
+            count = int((opened[label] == strange[0]).sum())
+            raise _refused(
+                config, f"the {label} {strange[0]} of {count} open deals, none of the scenario's"
+            )
+    return columns
+
+
 def _refused(config: Nightly, why: str) -> ScenarioError:
     path = config.scenario or config.mapping
     must = "records and assumptions that go together" if config.scenario else "records to fit"
-    mend = "Correct the mapping, or the scenario."
+    mend = "Correct the mapping (aliases and blanks join names), or the scenario."
     return ScenarioError([Fault(str(path), 1, "(file)", why, must, mend)])

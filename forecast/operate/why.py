@@ -13,13 +13,15 @@ import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from forecast.analysis.levers import document_of
 from forecast.engine.outcome import NEAR
-from forecast.engine.run import forecast_run
+from forecast.engine.run import simulate_totals
+from forecast.engine.simulate import ready
 from forecast.history.done import By, done_in
 from forecast.operate.redate import redate
 from forecast.operate.tonight import Wanted
@@ -90,8 +92,10 @@ class Bridge:
     # --- values of scenarios
 
     def _value(self, scenario: Scenario, done: Mapping[str, By]) -> Values:
-        outcome = forecast_run(scenario, runs=self.runs, seed=self.seed)
-        return values_of(outcome.totals, scenario.calendar, done, self.wanted, self.labels)
+        kept = 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
+        simulator = ready(scenario, self.runs, self.seed, kept)
+        totals, _ = simulate_totals(simulator, self.runs, None, nullcontext(), None)
+        return values_of(totals, scenario.calendar, done, self.wanted, self.labels)
 
     def _again(self) -> Values:
         """The last forecast, as this version makes it."""
