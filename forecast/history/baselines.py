@@ -211,8 +211,8 @@ def predict(pasts: Pasts, name: str, at: tuple[int, int], metric: str, runs: int
     spread = np.array(
         [max(chance, (sum(r) + PRIOR_CASES * chance) / (len(r) + PRIOR_CASES)) for r in ratios]
     )
-    seed = [now, *map(ord, name + metric)]
-    rng = np.random.default_rng(seed)
+    # The same random numbers for all: baselines that expect the same score the same.
+    rng = np.random.default_rng([now, *map(ord, metric)])
     return _drawn(rng, mean, spread, (runs, horizon), metric == DEALS)
 
 
