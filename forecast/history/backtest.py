@@ -25,7 +25,6 @@ from forecast.history.scores import QUANTILES, crps, pit_ends, wis
 
 FORECAST = "forecast"
 BASELINE_RUNS = 4_000
-MODELS = (FORECAST, *BASELINES)
 Progress = Callable[[int, int], None]
 
 
@@ -33,12 +32,14 @@ Progress = Callable[[int, int], None]
 class Request:
     """How to simulate: so many futures of each origin, from a seed.
 
-    With `known_arrivals` the forecast is told which items arrive in the periods ahead.
+    With `known_arrivals` the forecast is told which items arrive in the periods ahead;
+    `baselines` names those that are set beside it.
     """
 
     runs: int = 10_000
     seed: int = 0
     known_arrivals: bool = False
+    baselines: tuple[str, ...] = tuple(BASELINES)
 
 
 def backtest(
@@ -87,13 +88,14 @@ class _Bench:
     ) -> None:
         self.came, self.horizon, self.request = came, horizon, request
         self.make_scenario = make_scenario
+        self.models = (FORECAST, *request.baselines)
         self.pasts = Pasts(Past(came.records, came.periods, came.periods.count))
 
     def at(self, origin: int) -> dict[str, Floats]:
         """Score all models at one origin: (model, metric, horizon[, quantile]) by name."""
         ours = self._forecast(origin)
         parts: dict[str, list[list[Floats]]] = {}
-        for model in MODELS:
+        for model in self.models:
             for name, values in self._scored(model, origin, ours).items():
                 parts.setdefault(name, []).append(values)
         found = {name: np.array(values) for name, values in parts.items()}
@@ -148,7 +150,7 @@ class _Bench:
         edges = [self.came.periods.calendar(t, self.horizon).quarters for t, _ in rows]
         variables["period"] = (("origin", "horizon"), np.array(edges))
         coords = {
-            "model": list(MODELS),
+            "model": list(self.models),
             "metric": list(self.came.metrics),
             "origin": [periods.label(t) for t, _ in rows],
             "as_of": ("origin", [periods.as_of(t).isoformat() for t, _ in rows]),
