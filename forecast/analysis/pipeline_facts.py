@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.analysis import Document
+from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.assumptions import Draws
 from forecast.engine.kernel.ages import CLOSE, MODEL
 from forecast.engine.kernel.dealmeans import tell_classes
@@ -32,19 +33,19 @@ def expect_pipeline(scenario: Scenario) -> Document | None:
     pipeline = scenario.pipeline
     if pipeline is None:
         return None
-    deals = pipeline.deals
+    deals, amounts = pipeline.deals, known_or_usual(scenario)
     chance, too_old = _chances(scenario)
-    expected = chance * deals.amount
+    expected = chance * amounts
     return {
         "deals": len(deals.ids),
-        "amount": float(deals.amount.sum()),
+        "amount": float(amounts.sum()),
         "retired": len(pipeline.retired),
         "zombies": _zombies(deals, chance, too_old),
         "stages": [
             {
                 "stage": stage,
                 "deals": int(np.sum(deals.stage == j)),
-                "amount": float(deals.amount[deals.stage == j].sum()),
+                "amount": float(amounts[deals.stage == j].sum()),
                 "expected": float(expected[deals.stage == j].sum()),
             }
             for j, stage in enumerate(scenario.stages)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
+from forecast.engine.blank_amounts import batches_apart, known_or_usual
 from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL, SHARE, Movers, OpenTables
 from forecast.engine.kernel.dealmeans import Lines, expect_deals
 from forecast.engine.kernel.deals import (
@@ -47,6 +48,7 @@ class OpenPlan:
     hoped: Counts  # (g,) 1 where it is asked how likely items of a group are won
     shares: bool  # whether deals have a chance of their own and the model's time
     kinds: Kinds  # of recurring products
+    known: int = 0  # batches of deals whose amount is known; those behind them have none
 
 
 def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
@@ -61,11 +63,12 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
     kind = np.where(own, np.where(timed, BOTH, SHARE), np.where(timed, CLOSE, MODEL))
     mover, classes = _classes(deals, group, kind)
     close, times = _times(deals, timed)
-    order = np.lexsort([close, mover, deals.stage, group, kind]).astype(np.int64)
-    columns = np.stack([kind, mover, close, group, deals.stage], axis=1)[order].astype(np.int64)
+    blank = np.isnan(deals.amount)
+    order = np.lexsort([close, mover, deals.stage, group, kind, blank]).astype(np.int64)
+    columns = np.stack([kind, mover, close, group, deals.stage, blank], axis=1)[order]
     fresh = np.flatnonzero(np.any(np.diff(columns, axis=0) != 0, axis=1)) + 1
     first = np.concatenate([[0], fresh, [len(order)]]) if len(order) else np.zeros(1)
-    heads = columns[first[:-1].astype(np.int64)].T.copy()
+    heads = columns[first[:-1].astype(np.int64)].T.astype(np.int64)
     batches = Batches(heads[0], heads[1], heads[2], heads[3], heads[4], first.astype(np.int64))
     spreads, closes = _closes(times, len(maker.lags))
     op = Open(
@@ -73,7 +76,7 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
         closes,
         batches,
         Deals(
-            deals.amount[order].astype(np.float64),
+            known_or_usual(scenario)[order],
             deals.product[order].astype(np.int64),
             np.nan_to_num(deals.probability[order]),
         ),
@@ -81,7 +84,9 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
     )
     hoped = np.zeros(len(scenario.groups), dtype=np.int64)
     hoped[group[(kind == SHARE) | (kind == CLOSE)]] = 1
-    return OpenPlan(op, _lines(op), order, hoped, bool(np.any(kind == SHARE)), maker.kinds)
+    shares = bool(np.any(kind == SHARE))
+    known = int(np.sum(heads[5] == 0))
+    return OpenPlan(op, _lines(op), order, hoped, shares, maker.kinds, known)
 
 
 def _variants(layout: Layout) -> Counts:
@@ -210,6 +215,7 @@ class Followed(NamedTuple):
     earlier: Earlier
     change: Counts  # (run, q, j) of those inside
     held: Counts  # (run, q, j) of those that wait; no runs where none can
+    blank: Counts  # (run, q, c, s, p) deals won whose amount is not known; no runs where all are
 
 
 def follow_deals(
@@ -236,8 +242,18 @@ def follow_deals(
     works = isinstance(rows, Futures) and (plan.desk.kept == 1 or counts.worked_cost.shape[3] > 0)
     marks = Marks(keys.deal[opened.order], held, brings, works)
     given = open_tables(opened, plan, counts)
-    run_deals(plan, counts, given, (opened.op, marks), first, (new_space(plan), out))
-    return Followed(Earlier(out.customers, out.used), out.change, out.held)
+    blank = np.zeros((0, *out.deals.shape[1:]), dtype=np.int64)
+    for op, is_blank in batches_apart(opened):
+        into = out
+        if is_blank:
+            blank = np.zeros_like(out.deals)
+            into = out._replace(
+                deals=blank,
+                bookings=np.zeros_like(out.bookings),
+                revenue=np.zeros_like(out.revenue),
+            )
+        run_deals(plan, counts, given, (op, marks), first, (new_space(plan), into))
+    return Followed(Earlier(out.customers, out.used), out.change, out.held, blank)
 
 
 def _results(plan: Plan, rows: Any) -> Results:

@@ -28,7 +28,7 @@ from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
 from forecast.engine.uses import needs_journey
 from forecast.engine.variables import empty_rows
-from forecast.engine.worth import add_worth, new_cells
+from forecast.engine.worth import add_blank_worth, add_worth, new_cells
 from forecast.scenario.model import Scenario
 
 T = TypeVar("T")
@@ -162,6 +162,9 @@ class Simulator:
             deals = Deals(cells, tables.scale, first)
             add_recurring(self.blueprint, self.keys, stays, deals, amounts)
         if opened is not None and followed is not None:
+            if len(followed.blank):
+                blank = followed.blank
+                add_blank_worth(self.blueprint, self.keys, tables, blank, first, full)
             add_deals(opened, followed, full)
         if full is not rows:
             for name, array in rows._asdict().items():

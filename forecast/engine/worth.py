@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,9 @@ from forecast.engine.kernel.sums import (
     power_sums,
 )
 from forecast.engine.plan import Blueprint
+
+# Steps of the keys of sizes from here on are of open deals; those below are periods.
+OPEN_STEP = 1 << 24
 
 
 def new_cells(plan: Plan, keys: Keys, runs: int) -> Counts:
@@ -52,6 +57,34 @@ def add_worth(
                 fill_sums(n, blueprint.sizes, at, work, worth)
                 place = (slice(None), slice(None), g // segments, g % segments, plan.product_of[v])
                 fold(n, worth, tables.scale[:, g, v], quarters, deals[place], bookings[place])
+
+
+def add_blank_worth(
+    blueprint: Blueprint,
+    keys: Keys,
+    tables: Tables,
+    blank: Counts,
+    first_run: int,
+    rows: Any,
+) -> None:
+    """Add open deals without an amount (run, q, c, s, p), and sizes of theirs, to the pipeline."""
+    assert blueprint.opened is not None
+    variant = blueprint.opened.op.variant
+    segments = blank.shape[3]
+    steps = OPEN_STEP + np.arange(blank.shape[1])
+    work, worth = new_size_work(LANES), np.empty(blank.shape[1::-1])
+    rows.pipeline_deals[:] += blank
+    for g, p in np.ndindex(variant.shape[1:]):
+        place = (slice(None), slice(None), g // segments, g % segments, p)
+        n, v = np.ascontiguousarray(blank[place].T), int(variant[0, g, p])
+        if v < 0 or not n.any():
+            continue
+        at = Cell(g, v, keys.size[g, v], first_run, steps)
+        fill_sums(n, blueprint.sizes, at, work, worth)
+        amounts = worth.T * tables.scale[:, g, v][:, None]
+        rows.pipeline_bookings[place] += amounts
+        if rows.revenue.size:
+            rows.revenue[place] += amounts
 
 
 def fill_sums(n: Counts, sizes: Sizes, at: Cell, work: SizeWork, out: NDArray[np.float64]) -> None:

@@ -56,7 +56,9 @@ class ArrivalFit:
     """Hold a channel's arrivals: what to expect in each unit `per` from the day after as_of on.
 
     `growth` is per unit too; `seasonality` gives factors of calendar months ("jan" to "dec");
-    variance = mean + dispersion x mean^2. `cv` says how well the level is known.
+    variance = mean + dispersion x mean^2 of the counts of a unit. `cv` says how well the level of
+    the time ahead is known: that it moves, and that growth is not known, is in it. `enters` is the
+    stage where the items begin.
     """
 
     channel: str
@@ -66,6 +68,7 @@ class ArrivalFit:
     growth: Estimate | None = None
     seasonality: Mapping[str, float] = field(default_factory=dict)
     dispersion: float = 0.0
+    enters: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ class SizeFit:
     """Hold a product's deal sizes: the family's `parameters` as the scenario language names them.
 
     `mean` is that of the family, `cv` how well it is known; `mix` the share of deals that buy it,
-    with the cases behind it; `tail` says in a sentence how the largest deals fit.
+    with the cases behind it; `tail` says in a sentence how the largest deals fit. `values` holds
+    sizes with their shares where the family is "values" or "empirical"; `notes` says what else is
+    to be known, amounts that were not used among it.
     """
 
     product: str
@@ -84,3 +89,5 @@ class SizeFit:
     mix: Estimate
     tail: str
     aic: Mapping[str, float] = field(default_factory=dict)
+    values: tuple[tuple[float, float], ...] = ()
+    notes: tuple[str, ...] = ()

@@ -23,11 +23,13 @@ class Gap:
 
     `complete` tells the two kinds of gaps apart: with True the items from before are all there,
     and only what became of them before `since` is missing; with False those that left before are
-    missing too, and the rest are survivors (delayed entry, or left truncation).
+    missing too, and the rest are survivors (delayed entry, or left truncation). `said` tells in a
+    sentence how it is known, where it was found in the records and not said by anybody.
     """
 
     since: dt.date
     complete: bool
+    said: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from forecast.scenario.model import (
     centre,
 )
 from forecast.scenario.nodes import Items, Node, Place, Table, Text
+from forecast.scenario.pipeline import check_amounts
 from forecast.scenario.qualification import check_qualification, lift
 from forecast.scenario.referral import check_loop, check_referral
 from forecast.scenario.responses import check_responses
@@ -75,6 +76,7 @@ def check_whole(document: Table, scenario: Scenario, door: Door) -> None:
     _check_correlations(document, scenario, known, door)
     check_priorities(document, scenario, door)
     if not door.faults:
+        check_amounts(document, scenario, door)
         _check_definite(document, scenario, door)
         _check_volume(document, scenario, door)
     if not door.faults:

@@ -223,8 +223,7 @@ def _id(cell: str) -> str:
 def _amount(cell: str) -> float:
     must = f"an amount of money from 0 to {MOST_VALUE:,.0f}"
     if not cell:
-        mend = "Write the deal's value if won; 0 if it has none."
-        raise QuantityFault("nothing", must, mend)
+        return float("nan")
     value = _number(cell, must)
     if cell.endswith("%"):
         mend = "Write the deal's whole value; its chance goes in probability."

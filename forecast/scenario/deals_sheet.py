@@ -21,7 +21,7 @@ COLUMNS: Final = {
     "channel": "where it came from",
     "segment": "who it is",
     "product": "what it would buy",
-    "amount": "its value if won",
+    "amount": "its value if won; blank where it is not known",
     "probability": "its own chance of being won, in place of the model's",
     "expected_close": "the day of its expected close, in place of the model's time",
     "close_cv": "how far the close may be off that day, as a coefficient of variation",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from forecast.scenario.attachments import Refused, find_file
 from forecast.scenario.deals import Known, read_deals
 from forecast.scenario.deals_file import read_csv, read_file
@@ -25,6 +27,7 @@ from forecast.scenario.forms import (
     positive_duration,
     text,
 )
+from forecast.scenario.model import Scenario
 from forecast.scenario.nodes import Items, Node, Nothing, Place, Table, Text
 
 SOURCES = ("file", "csv", "deals")
@@ -208,3 +211,22 @@ def read_pipeline(
 def _names(document: Table, key: str) -> tuple[str, ...] | None:
     node = document.get(key)
     return tuple(node) if isinstance(node, Table) else None
+
+
+def check_amounts(document: Table, scenario: Scenario, door: Door) -> None:
+    """Refuse open deals of recurring products whose amount is not known."""
+    if scenario.pipeline is None:
+        return
+    deals, products = scenario.pipeline.deals, scenario.versions[0].products
+    for number in np.flatnonzero(np.isnan(deals.amount)):
+        group = (
+            scenario.channels[deals.channel[number]],
+            scenario.segments[deals.segment[number]],
+        )
+        name = scenario.products[deals.product[number]]
+        if products[group][name].recurring is not None:
+            got = f"no amount of {shown(deals.ids[number])}, which would buy {shown(name)}"
+            must = "an amount, as the product is recurring"
+            mend = "Write what its first term would bring."
+            door.fault(document["pipeline"].place, got, must, mend)
+            return

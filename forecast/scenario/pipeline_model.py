@@ -17,7 +17,7 @@ class OpenDeals:
     channel: NDArray[np.int64]  # index among the scenario's channels
     segment: NDArray[np.int64]
     product: NDArray[np.int64]
-    amount: NDArray[np.float64]  # value if won, in the scenario's currency
+    amount: NDArray[np.float64]  # value if won, in the scenario's currency; nan: not known
     # From the day it entered its stage to the first simulated day; nan: not given.
     age_days: NDArray[np.float64]
     # Whole periods back from the first simulated one to the period it entered in (>= 1; 0 where

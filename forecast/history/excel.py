@@ -1,0 +1,131 @@
+"""Read a sheet of an Excel or OpenDocument workbook, as its cells show it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError
+from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+from forecast.history.cells import cell_text, typed_columns
+from forecast.history.files import FILE, MOST_FAULTS, OLE, ROW, refuse
+from forecast.history.headers import RECORDS, check_report, check_width, name_columns
+from forecast.history.table import RawTable, filled_rows, text_frame
+from forecast.history.workbook import Sheet, check_workbook
+from forecast.scenario.errors import Fault, ScenarioError, listed, shown
+
+_LOOKED_AT = 1_000
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+WORKBOOK: Final = "an Excel workbook that can be read"
+
+
+def read_excel(path: Path, sheet: str | None) -> RawTable:
+    """Read one sheet; see ``read_table``."""
+    file = str(path)
+    with path.open("rb") as opened:
+        begin = opened.read(8)
+    if begin == OLE:
+        _check_old(file, path)
+        errors: dict[str, Sheet] = {}
+    else:
+        errors = check_workbook(file, path)
+    try:
+        with CalamineWorkbook.from_path(path) as workbook:
+            name, source = _choose(file, workbook, sheet)
+            rows, first = _rows(workbook.get_sheet_by_name(name))
+    except PasswordError:
+        _refuse_password(file)
+    except (CalamineError, OSError, ValueError) as error:
+        got = f"a workbook that cannot be read ({str(error).splitlines()[0]})"
+        refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
+    if name in errors:
+        errors[name].put_errors(rows, first)
+    return _table(source, rows, first)
+
+
+def _check_old(file: str, path: Path) -> None:
+    """Refuse a workbook with a password, which looks like an old one."""
+    if _ENCRYPTED in path.read_bytes():
+        _refuse_password(file)
+
+
+def _refuse_password(file: str) -> None:
+    mend = "Save it without a password (File, Info, Protect Workbook)."
+    refuse(file, "a workbook with a password", WORKBOOK, mend)
+
+
+def _choose(file: str, workbook: CalamineWorkbook, sheet: str | None) -> tuple[str, str]:
+    """Find the sheet to read, and what it is called in messages."""
+    tables = [
+        each for each in workbook.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet
+    ]
+    names = [each.name for each in tables]
+    if sheet is not None:
+        if sheet not in names:
+            mend = f"The sheets are {listed(names)}." if names else "Save the data as CSV."
+            refuse(file, f"the sheet {shown(sheet)}", "a sheet of the workbook", mend, 1, "sheet")
+        return sheet, _called(file, sheet, names)
+    seen = [each.name for each in tables if each.visible == SheetVisibleEnum.Visible]
+    filled = [name for name in seen if workbook.get_sheet_by_name(name).height > 0]
+    if not filled:
+        got = "a workbook with nothing in it"
+        refuse(file, got, "a sheet with a table", "Export it again, or write sheet:.")
+    if len(filled) > 1:
+        got = f"{len(filled)} sheets: {listed(filled)}"
+        mend = f"Write sheet: with one of them, as sheet: {filled[0]}."
+        refuse(file, got, "the sheet to read", mend, 1, "sheet")
+    return filled[0], _called(file, filled[0], names)
+
+
+def _called(file: str, sheet: str, names: list[str]) -> str:
+    return file if len(names) == 1 else f"{file} (sheet {sheet})"
+
+
+def _rows(sheet: CalamineSheet) -> tuple[list[list[Any]], int]:
+    """Give the rows from the first that is filled, and its number as Excel shows it."""
+    start = sheet.start or (0, 0)
+    return sheet.to_python(skip_empty_area=True), start[0] + 1
+
+
+def _table(source: str, rows: list[list[Any]], first: int) -> RawTable:
+    if not rows:
+        refuse(source, "a sheet with nothing in it", RECORDS, "Write sheet: with another one.")
+    written = [" ".join(cell_text(cell).split()) for cell in rows[0]]
+    check_width(source, first, len(written))
+    _check_sheet_report(source, written, rows, first)
+    header = name_columns(written)
+    body = rows[1:]
+    columns = {name: [row[i] for row in body] for i, name in enumerate(header.names)}
+    texts, kinds = typed_columns(columns)
+    frame = text_frame(texts)
+    filled = filled_rows(frame) if len(frame) else np.zeros(0, dtype=bool)
+    if not filled.any():
+        got = "a row of column names and nothing below it"
+        refuse(source, got, RECORDS, "Check the filter of the export.", first)
+    bare = {name for name in header.unnamed if not any(texts[name])}
+    kept = [name for name in header.names if name not in bare]
+    return RawTable(
+        source,
+        tuple(kept),
+        frame.loc[filled, kept].reset_index(drop=True),
+        np.flatnonzero(filled) + first + 1,
+        {name: found[filled] for name, found in kinds.items()},
+        header.repeated,
+        tuple(name for name in header.unnamed if name not in bare),
+        int((~filled).sum()),
+        "row",
+        first,
+    )
+
+
+def _check_sheet_report(
+    source: str, written: list[str], rows: list[list[Any]], first: int
+) -> None:
+    last = range(max(1, len(rows) - _LOOKED_AT), len(rows))
+    picked = sorted({*range(1, min(_LOOKED_AT, len(rows))), *last})
+    some = [(first + at, [cell_text(cell) for cell in rows[at]]) for at in picked]
+    check_report(source, written, [(first, written), *some])

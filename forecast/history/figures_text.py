@@ -1,0 +1,141 @@
+"""Figures as a scenario file shows them: rounded far below what is not known, with their notes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from forecast.history.estimates import Estimate
+
+Z90 = 1.6448536269514722  # of a standard normal: 90% lie within it on both sides
+FINEST = 0.01  # a figure is rounded to at most so much of its interval's width
+LEAST_CV = 0.002  # what is known better than that is written as a plain figure
+WIDEST = 70  # columns of a line that its note stands behind; longer ones have it above
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ &()+'-]*")
+SPECIAL = frozenset("y yes n no on off true false null none nan inf".split())
+
+
+def figure(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Write a number to a hundredth of its interval; to four digits without one.
+
+    >>> figure(1234.5678, 1200, 1270), figure(0.123456), figure(25631.2, 20000, 31000)
+    ('1_234.6', '0.1235', '25_630')
+    """
+    if not value:
+        return "0"
+    width = 0.0 if low is None or high is None else abs(high - low)
+    step = FINEST * width if width > 0 else abs(value) * 1e-3
+    # Two digits at least, and no more than nine.
+    step = min(max(step, abs(value) * 1e-8), abs(value) * 0.05)
+    places = -math.floor(math.log10(step))
+    if places <= 0:
+        return f"{round(value, places):_.0f}"
+    text = f"{value:_.{places}f}"
+    return text.rstrip("0").rstrip(".") or "0"
+
+
+def share(value: float, low: float | None = None, high: float | None = None) -> str:
+    """Write a share as a percentage; see ``figure``.
+
+    >>> share(0.30123, 0.28, 0.32)
+    '30.12%'
+    """
+    if low is None or high is None:
+        return figure(100 * value) + "%"
+    return figure(100 * value, 100 * low, 100 * high) + "%"
+
+
+def count(value: float) -> str:
+    """Write counts of cases, which may be parts of one.
+
+    >>> count(1234.56), count(45.678), count(0.61234)
+    ('1234.6', '45.68', '0.612')
+    """
+    places = 1 if value >= 100 else 2 if value >= 10 else 3
+    return f"{max(value, 1e-3):.{places}f}".rstrip("0").rstrip(".")
+
+
+def spread_of(estimate: Estimate) -> float:
+    """Give the coefficient of variation that the 90% interval of an estimate says."""
+    if not estimate.value:
+        return 0.0
+    return abs((estimate.high - estimate.low) / (2 * Z90 * estimate.value))
+
+
+def uncertain(estimate: Estimate, family: str, cv: float, unit: str = "") -> str:
+    """Write a mean as a distribution of what it may be."""
+    text = figure(estimate.value, estimate.low, estimate.high) + unit
+    if cv < LEAST_CV or not math.isfinite(cv) or not estimate.value:
+        return text
+    return f"{{{family}: {{mean: {text}, cv: {figure(min(cv, 10.0))}}}}}"
+
+
+def quoted(name: str, plain: re.Pattern[str] = PLAIN) -> str:
+    """Write a name as YAML takes it for text and nothing else.
+
+    >>> quoted("web"), quoted("NO"), quoted("a: b"), quoted("007")
+    ('web', '"NO"', '"a: b"', '"007"')
+    """
+    if plain.fullmatch(name) and name == name.strip() and name.lower() not in SPECIAL:
+        return name
+    return json.dumps(name, ensure_ascii=False)
+
+
+def path_of(*names: str) -> str:
+    """Write a dotted path as an item of a list."""
+    return quoted(".".join(names), re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*"))
+
+
+@dataclass
+class Page:
+    """Lines of a file, each perhaps with a note behind it; notes of a block stand in one column."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, text: str = "", note: str = "") -> None:
+        """Add a line."""
+        self.lines.append((text, note))
+
+    def comment(self, text: str, indent: int = 0) -> None:
+        """Add a comment, in lines of about a hundred characters."""
+        for line in wrapped(text, 100 - indent):
+            self.add(f"{' ' * indent}# {line}")
+
+    def text(self) -> str:
+        """Give the whole text."""
+        out: list[str] = []
+        block: list[tuple[str, str]] = []
+        for text, note in [*self.lines, ("", "")]:
+            if text:
+                block.append((text, note))
+                continue
+            out += _aligned(block)
+            block = []
+            out.append("")
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).rstrip("\n") + "\n"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break a text into lines at its spaces."""
+    import textwrap
+
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
+
+
+def _aligned(block: Sequence[tuple[str, str]]) -> list[str]:
+    noted = [len(text) for text, note in block if note and len(text) <= WIDEST]
+    column = max(noted, default=0) + 2
+    out = []
+    for text, note in block:
+        if not note:
+            out.append(text)
+        elif len(text) <= WIDEST:
+            out.append(f"{text:<{column}}# {note}")
+        else:
+            indent = " " * (len(text) - len(text.lstrip()))
+            out += [f"{indent}# {note}", text]
+    return out

@@ -1,0 +1,205 @@
+"""Find what was not recorded from the beginning, in records that do not say so."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.history.records import OPEN, UNDATED, WON, Gap, Records
+
+Floats = NDArray[np.float64]
+Days = NDArray[np.int64]
+LEAST_MISSED = 12.0  # closings that must have been missed: chance e^-12 that none came by luck
+STRAY_SHARE = 0.05  # of the closings to expect may stand before a gap ends
+OVERLAP = 5.0  # closings to expect of older items that the two kinds can be told apart by
+EARLY_DAYS = 28  # after a gap, in which recording may still be thin
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Stays in a stage: when they began, and until when they were seen and if they ended then."""
+
+    entered: Days
+    until: Days  # the day it ended, or the day after as_of
+    ended: NDArray[np.bool_]
+    last: int
+
+
+def find_gaps(records: Records) -> Records:
+    """Give the records with the gaps that their stages show and nobody has said.
+
+    For each stage the closings (all ways out; or the wins alone) before the first one that was
+    recorded are compared with those to expect: with H the cumulative hazard by age, as it was seen
+    from that day on, the items of before should have had Λ = Σ H(age) closings by then. If the
+    rates were always the same, Λ up to the first closing is exponential of mean 1, whatever the
+    arrivals and lags (time rescaling, Brown and others 2002): a history that simply begins has
+    small ones. It is a gap from Λ = 12 on, where chance is e^-12.
+
+    Which kind it is, what came of the older items later tells: survivors close like any item of
+    their age, and of items that are all there many had closed unseen.
+    """
+    gaps = dict(records.gaps)
+    for name in records.stages:
+        if name in gaps:
+            continue
+        found = _find(records, name)
+        if found is not None:
+            gaps[name] = found
+    return replace(records, gaps=gaps)
+
+
+def _find(records: Records, name: str) -> Gap | None:
+    every = _stage(records, name, wins=False)
+    found = _late(every, "closing")
+    if found is None and bool((records.stays["to"] == WON).any()):
+        found = _late(_stage(records, name, wins=True), "win")
+    return found
+
+
+def _stage(records: Records, name: str, wins: bool) -> _Stage:
+    """The stays in a stage whose days are known; what ends otherwise than asked is not seen on."""
+    stays = records.stays
+    left = stays["left"].to_numpy()
+    rows = (stays["stage"] == name).to_numpy() & (left != UNDATED)
+    last = records.as_of.toordinal()
+    left = left[rows]
+    ended = left != OPEN
+    if wins:
+        ended = ended & (stays["to"] == WON).to_numpy()[rows]
+    until = np.where(left == OPEN, last + 1, left)
+    return _Stage(stays["entered"].to_numpy()[rows], until, ended, last)
+
+
+def _late(stage: _Stage, what: str) -> Gap | None:
+    """A gap before the first closing, or before the first that is no stray."""
+    if stage.ended.sum() < 2:
+        return None
+    for since in _candidates(stage):
+        missed, strays = _missed(stage, since)
+        if missed >= LEAST_MISSED and strays <= STRAY_SHARE * missed and strays <= missed - 10:
+            return _told(stage, since, (missed, strays), what)
+    return None
+
+
+def _candidates(stage: _Stage) -> list[int]:
+    """The first closing, and the first after each of the next few strays."""
+    days = np.sort(stage.until[stage.ended])
+    most = min(len(days), 1 + int(STRAY_SHARE * len(days)), 20)
+    return sorted({int(day) for day in days[:most]})
+
+
+def _hazard(stage: _Stage, since: int, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Closings and items at risk from the day `since` on, by age in days."""
+    entered, until = stage.entered[rows], stage.until[rows]
+    ages = int(stage.last - stage.entered.min()) + 2
+    begin = np.maximum(since - entered, 0)
+    end = until - entered
+    seen = end >= begin
+    closings = np.bincount(end[seen & stage.ended[rows]], minlength=ages).astype(np.float64)
+    # At risk on the day it ends too; an open one is seen up to as_of.
+    final = np.where(stage.ended[rows], end, end - 1)
+    seen = final >= begin
+    change = np.bincount(begin[seen], minlength=ages + 1).astype(np.float64)
+    change -= np.bincount(final[seen] + 1, minlength=ages + 1)
+    return closings, np.cumsum(change)[:ages]
+
+
+def _cumulative(closings: Floats, risk: Floats) -> Floats:
+    """H up to each age, 0 at the beginning: closings over items at risk, summed."""
+    rate = np.divide(closings, risk, out=np.zeros_like(closings), where=risk > 0)
+    return np.concatenate([[0.0], np.cumsum(rate)])
+
+
+def _missed(stage: _Stage, since: int) -> tuple[float, int]:
+    """Closings to expect before the day `since`, and those that were recorded."""
+    everything = np.ones(len(stage.entered), dtype=bool)
+    total = _cumulative(*_hazard(stage, since, everything))
+    before = stage.entered < since
+    age = np.minimum(since, stage.until)[before] - stage.entered[before]
+    strays = int((stage.ended & (stage.until < since)).sum())
+    return float(total[age].sum()), strays
+
+
+def _told(stage: _Stage, since: int, found: tuple[float, int], what: str) -> Gap:
+    """Tell the two kinds apart, and say what was found."""
+    missed, strays = found
+    complete = _complete(stage, since)
+    day = dt.date.fromordinal(since)
+    n = int((stage.entered < since).sum())
+    recorded = "none" if strays == 0 else f"{strays:,}"
+    said = (
+        f"{n:,} items entered before {day}, of which {missed:,.0f} {what}s were to be expected "
+        f"by then and {recorded} recorded: {what}s are recorded from {day} on"
+    )
+    thin = _thin(stage, since)
+    if complete:
+        said += "; the items of before are all there"
+    else:
+        said += "; only items that were still open then are there from before"
+    return Gap(day, complete, f"{said}{thin}.")
+
+
+def _thin(stage: _Stage, since: int) -> str:
+    """A word on recording that begins slowly."""
+    upto = since + EARLY_DAYS
+    if upto > stage.last:
+        return ""
+    expected = _missed(stage, upto)[0] - _missed(stage, since)[0]
+    seen = int((stage.ended & (stage.until >= since) & (stage.until < upto)).sum())
+    if expected < 10.0 or seen > 0.5 * expected:
+        return ""
+    return f"; in the {EARLY_DAYS} days after it {seen:,} of about {expected:,.0f}"
+
+
+def _complete(stage: _Stage, since: int) -> bool:
+    """Whether the items from before are all there, by what closed of them later.
+
+    At the same age an item is at risk with the hazard h if it is a survivor, and with h S(age at
+    `since`) if it may have closed unseen; Poisson counts of the two means are compared. So are the
+    arrivals: of survivors only the share S is there, and the rates before and after should agree.
+    """
+    young = stage.entered >= since
+    if not young.any():
+        return True
+    total = _cumulative(*_hazard(stage, since, young))
+    reach = len(total) - 1
+    known = int(stage.last - since)  # no young item was seen older
+    old = ~young & (since - stage.entered < known)
+    start = np.minimum(since - stage.entered[old], reach)
+    end = np.minimum(np.minimum(stage.until[old] - stage.entered[old], known), reach)
+    each = np.maximum(total[end] - total[start], 0.0)
+    alive = np.exp(-total[start])
+    seen = (stage.ended[old] & (stage.until[old] - stage.entered[old] < known)).sum()
+    survivors, mixed = float(each.sum()), float(each @ alive)
+    score = 0.0
+    if survivors >= OVERLAP:
+        score += _log_poisson(int(seen), survivors) - _log_poisson(int(seen), mixed)
+    score += _thinned(stage, since, total)
+    return score <= np.log(20.0)
+
+
+def _thinned(stage: _Stage, since: int, total: Floats) -> float:
+    """How much more likely the arrivals before `since` are as survivors: a log ratio.
+
+    By weeks before and after; levels move, so each week's count has a dispersion of 0.1 and the
+    level before is that of the weeks just after.
+    """
+    reach = min(int(since - stage.entered.min()), int(stage.last - since), 182) // 7
+    if reach < 4:
+        return 0.0
+    week = (stage.entered - since) // 7
+    after = np.bincount(week[(week >= 0) & (week < reach)], minlength=reach)
+    before = np.bincount(-1 - week[(week < 0) & (week >= -reach)], minlength=reach)
+    level = float(after.mean())
+    alive = np.exp(-total[np.minimum(np.arange(reach) * 7 + 3, len(total) - 1)])
+    spread = level + 0.1 * level**2 + 1e-9
+    flat = float(((before - level) ** 2).sum()) / spread
+    thin = float(((before - level * alive) ** 2).sum()) / spread
+    return float(np.clip(0.5 * (flat - thin), -5.0, 5.0))
+
+
+def _log_poisson(count: int, mean: float) -> float:
+    return count * float(np.log(max(mean, 1e-9))) - mean

@@ -1,0 +1,97 @@
+"""Names that a scenario can hold: no dots, no slashes, none of those that mean something there."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from forecast.history.records import LABELS, LOST, STAYING, UNKNOWN, WON, Records
+from forecast.scenario.quantities import MAX_NAME_CHARS
+from forecast.scenario.source import FORBIDDEN
+from forecast.scenario.stages import RESERVED_STAGES
+
+MOST = {"channel": 100, "segment": 50, "product": 50}  # more are joined: a plan has few
+OTHER = "other"
+FORMULA = "=+-@ "  # what a spreadsheet takes for the beginning of a formula
+
+
+def safe_name(name: str, taken: Iterable[str] = ()) -> str:
+    """Change a name so that a scenario can hold it, and so that it is not one of `taken`.
+
+    >>> safe_name("GTX Plus v1.0"), safe_name("Quote/Offer", ["Quote-Offer"])
+    ('GTX Plus v1_0', 'Quote-Offer 2')
+    """
+    text = name.replace(".", "_").replace("/", "-").replace("\\", "-")
+    text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
+    text = " ".join(FORBIDDEN.sub(" ", text).split()).strip("_ ").lstrip(FORMULA) or UNKNOWN
+    text = text[: MAX_NAME_CHARS - 5].rstrip()
+    known = set(taken)
+    found, number = text, 1
+    while found in known:
+        number += 1
+        found = f"{text} {number}"
+    return found
+
+
+def with_safe_names(records: Records) -> tuple[Records, tuple[str, ...]]:
+    """Give the records with names that a scenario can hold, and what was changed, in sentences."""
+    notes: list[str] = []
+    items, stays = records.items, records.stays
+    for label in LABELS:
+        new = _renamed(items[label].cat.categories, ())
+        notes += _told(label, new)
+        items = items.assign(**{label: items[label].cat.rename_categories(new)})
+        items, joined = _joined(items, label)
+        notes += joined
+    stages = _renamed(records.stages, (*RESERVED_STAGES, WON, LOST))
+    notes += _told("stage", stages)
+    ways = {**stages, WON: WON, LOST: LOST, STAYING: STAYING}
+    stays = stays.assign(
+        stage=stays["stage"].cat.rename_categories(stages), to=stays["to"].cat.rename_categories(ways)
+    )
+    gaps = {stages[stage]: gap for stage, gap in records.gaps.items()}
+    order = tuple(stages[stage] for stage in records.stages)
+    changed = replace(records, items=items, stays=stays, stages=order, gaps=gaps)
+    return changed, tuple(notes)
+
+
+def _renamed(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """Each name's new one; those that may stay as they are have the first right to theirs."""
+    names = list(names)
+    reserved = set(taken)
+    kept = {name for name in names if safe_name(name) == name and name not in reserved}
+    found = {name: name for name in kept}
+    for name in names:
+        if name not in kept:
+            found[name] = safe_name(name, reserved | set(found.values()))
+    return {name: found[name] for name in names}
+
+
+def _told(label: str, new: Mapping[str, str]) -> list[str]:
+    return [
+        f"The {label} {old!r} is called {name!r}: a name holds neither dots nor slashes, "
+        "and some words mean something of their own."
+        for old, name in new.items()
+        if old != name
+    ]
+
+
+def _joined(items: pd.DataFrame, label: str) -> tuple[pd.DataFrame, list[str]]:
+    """Join the smallest groups of a label where there are more than a plan can hold."""
+    counts = items[label].value_counts()
+    if len(counts) <= MOST[label]:
+        return items, []
+    # Equal counts go by name, so that the order of the rows decides nothing.
+    order = sorted(counts.index, key=lambda name: (-counts[name], name))
+    small = set(order[MOST[label] - 1 :])
+    text = items[label].astype(str)
+    joined = text.where(~text.isin(small), OTHER).astype("category")
+    rows = int(text.isin(small).sum())
+    note = (
+        f"{len(small):,} small {label}s are joined as {OTHER!r} ({rows:,} items): "
+        f"the {MOST[label] - 1} largest stand alone."
+    )
+    return items.assign(**{label: joined}), [note]

@@ -1,0 +1,188 @@
+"""Read the tables that a mapping names into records, with a report of every row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from forecast.history.data_report import DataReport, Example, Finding
+from forecast.history.deals import IS_OPEN, NEVER, Deals, read_deals, settle_days
+from forecast.history.joining import Found, found_in
+from forecast.history.labels import MANY_LABELS, Counts, find_alike
+from forecast.history.mapping import LABELS, ExportMapping, TableMap, read_mapping
+from forecast.history.records import LOST, OPEN, UNDATED, UNKNOWN, WON, Records, build_records
+from forecast.history.rows import Rows, load
+from forecast.history.stays import make_stays, sort_happenings
+from forecast.scenario.errors import Fault, ScenarioError, listed
+from forecast.scenario.forms import Door
+
+OPEN_ITEM = "open"
+
+
+def read_records(
+    mapping: ExportMapping | str | Path, as_of: dt.date | None = None
+) -> tuple[Records, DataReport]:
+    """Read an export by a mapping or the path of one.
+
+    `as_of` is the last day to know of, in place of the mapping's; without both it is the newest
+    day on which anything happened, as far as that is not still to come.
+    Raises ``ScenarioError`` with every fault; a row that cannot be used is set aside and reported.
+    """
+    if not isinstance(mapping, ExportMapping):
+        mapping = read_mapping(mapping)
+    if as_of is not None:
+        mapping = replace(mapping, as_of=as_of)
+    door, counts = Door(), Counts()
+    tables = {each.kind: _load(each, door, mapping) for each in mapping.tables}
+    _stop(door)
+    rows = {kind: each for kind, each in tables.items() if each is not None}
+    deals = {
+        kind: read_deals(rows[kind], mapping, counts) for kind in ("leads", "deals") if kind in rows
+    }
+    _stop(door)
+    today = _today()
+    last = mapping.as_of or _newest(deals.values(), today)
+    if last is None:
+        _nothing(rows.values())
+    for each in deals.values():
+        settle_days(each, last, today, mapping.backdated)
+    found = found_in(deals, mapping)
+    if not found.ids:
+        _nothing(rows.values())
+    records = _records(found, mapping, last)
+    return records, _report(records, mapping, rows, counts)
+
+
+def _today() -> dt.date:
+    """A day that has begun somewhere is not still to come."""
+    return dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+
+
+def _load(table: TableMap, door: Door, mapping: ExportMapping) -> Rows | None:
+    try:
+        return load(table, door, mapping.time_zone)
+    except ScenarioError as error:
+        door.faults.extend(error.faults)
+        return None
+
+
+def _stop(door: Door) -> None:
+    if door.faults:
+        raise ScenarioError(door.faults)
+
+
+def _newest(tables: Iterable[Deals], today: dt.date) -> dt.date | None:
+    """Give the newest day on which something happened that is not still to come."""
+    newest = 0
+    for deals in tables:
+        live = deals.rows.live
+        ended = np.where(deals.outcome == IS_OPEN, NEVER, deals.closed)
+        for days in (deals.created, ended, *deals.entered.values()):
+            past = days[live & (days <= today.toordinal())]
+            newest = max(newest, int(past.max(initial=0)))
+    return dt.date.fromordinal(newest) if newest else None
+
+
+def _nothing(tables: Iterable[Rows]) -> None:
+    """Refuse an export of which no row can be used, with the reasons."""
+    faults: list[Fault] = []
+    for rows in tables:
+        report = rows.report()
+        for reason in report.set_aside:
+            line = reason.examples[0].line
+            got = f"{reason.count:,} of {report.rows:,} rows {reason.what}"
+            mend = "Check columns: and status: of the mapping, and the export."
+            faults.append(
+                Fault(report.source, line, report.kind, got, "rows that can be used", mend)
+            )
+    raise ScenarioError(faults)
+
+
+def _records(found: Found, mapping: ExportMapping, last: dt.date) -> Records:
+    order = sort_happenings(found.item, found.moment, found.state, found.day)
+    stays = make_stays(found.item[order], found.state[order], found.day[order], mapping.stages)
+    items = pd.DataFrame({"id": found.ids, "amount": found.amount})
+    for name, coded in found.labels.items():
+        texts, places = np.unique(
+            np.array([text or UNKNOWN for text in coded.texts], dtype=object).astype(str),
+            return_inverse=True,
+        )
+        codes = places[coded.codes]
+        used = np.unique(codes)
+        items[name] = pd.Categorical.from_codes(
+            np.searchsorted(used, codes), categories=[str(text) for text in texts[used]]
+        )
+    return build_records(
+        items, stays, mapping.stages, last, mapping.currency, dict(mapping.recorded)
+    )
+
+
+def _report(
+    records: Records, mapping: ExportMapping, rows: dict[str, Rows], counts: Counts
+) -> DataReport:
+    stays = records.stays
+    left = stays["left"].to_numpy()
+    dated = left[(left != OPEN) & (left != UNDATED)]
+    first = int(stays["entered"].min())
+    last = int(max(stays["entered"].max(), dated.max(initial=0)))
+    to = stays["to"].to_numpy()
+    won, lost = int((to == WON).sum()), int((to == LOST).sum())
+    sizes = {
+        label: {str(k): int(n) for k, n in records.items[label].value_counts().items() if n}
+        for label in LABELS
+    }
+    many = [label for label, counted in sizes.items() if len(counted) > MANY_LABELS]
+    notes = [note for each in rows.values() for note in each.notes]
+    notes += [
+        f"{label} has {len(sizes[label]):,} values; small groups say little" for label in many
+    ]
+    found = [finding for each in rows.values() for finding in each.found]
+    return DataReport(
+        records.as_of,
+        mapping.as_of is not None,
+        mapping.time_zone or "UTC",
+        tuple(each.report() for each in rows.values()),
+        {WON: won, LOST: lost, OPEN_ITEM: len(records.items) - won - lost},
+        dt.date.fromordinal(first),
+        dt.date.fromordinal(last),
+        (*found, *_zombies(records, rows)),
+        counts.aliases,
+        counts.blanks,
+        tuple(pair for label in LABELS for pair in find_alike(label, sizes[label])),
+        tuple(notes),
+    )
+
+
+def _zombies(records: Records, rows: dict[str, Rows]) -> list[Finding]:
+    """Find items that are open for longer than any took that left the stage on a day."""
+    stays, last = records.stays, records.as_of.toordinal()
+    left, entered = stays["left"].to_numpy(), stays["entered"].to_numpy()
+    ended = (left != OPEN) & (left != UNDATED)
+    found = []
+    for place, stage in enumerate(records.stages):
+        here = stays["stage"].cat.codes.to_numpy() == place
+        if not (here & ended).any():
+            continue
+        longest = int((left - entered)[here & ended].max())
+        old = here & (left == OPEN) & (last - entered > longest)
+        if old.any():
+            ids = records.items["id"].to_numpy()[stays["item"].to_numpy()[old][:3]]
+            what = f"open in {stage} for longer than any took that left it ({longest:,} days)"
+            examples = tuple(_example(str(name), rows) for name in ids)
+            found.append(Finding(what, int(old.sum()), examples))
+    return found
+
+
+def _example(name: str, rows: dict[str, Rows]) -> Example:
+    """Find the row that an item came from."""
+    for kind, each in rows.items():
+        ids = each.ids
+        if name in ids.texts:
+            row = int(np.flatnonzero(ids.codes == ids.texts.index(name))[0])
+            return Example(kind, each.raw.line_of(row), name)
+    return Example(listed(rows), 0, name)

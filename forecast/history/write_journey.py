@@ -1,0 +1,309 @@
+"""Write the journey of a fit: conversions, lags, what groups do otherwise, what hangs together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.history.estimates import Estimate, LagFit, WayFit
+from forecast.history.figures_text import (
+    LEAST_CV,
+    Page,
+    count,
+    figure,
+    path_of,
+    quoted,
+    share,
+    spread_of,
+    uncertain,
+)
+from forecast.history.records import LOST, WON
+from forecast.scenario.families import build
+
+NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
+LEAST_NEVER = 0.003
+SLICES = 20
+MOST_VALUES = 24
+LEAST_RANK = 0.03
+Group = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The ways of a fit, by stage and group."""
+
+    ways: Sequence[WayFit]
+    stages: Sequence[str]
+
+    def of(self, stage: str, group: Group = ()) -> dict[str, WayFit]:
+        """Give the ways out of a stage for a group, lost last."""
+        found = {w.to: w for w in self.ways if w.stage == stage and w.group == group}
+        return {to: found[to] for to in sorted(found, key=self._order)}
+
+    def _order(self, to: str) -> tuple[int, int]:
+        if to in (WON, LOST):
+            return (0, 0) if to == WON else (2, 0)
+        return 1, self.stages.index(to)
+
+    def label_of(self, stage: str) -> str:
+        """Name the label by which a stage's conversions differ most; the others are left out.
+
+        A scenario takes overrides by channel or by segment; where both say something of one
+        conversion the segment has the last word, so only one may.
+        """
+        base = self.of(stage)
+        scores: dict[str, float] = {}
+        for way in self.ways:
+            if way.stage == stage and len(way.group) == 2 and way.to in base:
+                whole = base[way.to].conversion
+                sd = max((way.conversion.high - way.conversion.low) / 3.29, 1e-9)
+                z = (way.conversion.value - whole.value) / sd
+                scores[way.group[0]] = scores.get(way.group[0], 0.0) + z * z
+        return max(sorted(scores), key=lambda label: scores[label]) if scores else ""
+
+    def written_groups(self, stage: str) -> list[Group]:
+        """The groups whose ways out of a stage are written."""
+        label = self.label_of(stage)
+        groups = {w.group for w in self.ways if w.stage == stage and len(w.group) == 2}
+        return sorted(group for group in groups if group[0] == label)
+
+    def write(self, page: Page) -> None:
+        """Write the section of all items."""
+        page.add("journey:")
+        for stage in self.stages:
+            page.add(f"  {quoted(stage)}:")
+            ways = self.of(stage)
+            if not [to for to in ways if to != LOST]:
+                page.add("    lost: {lag: 0 days}", "nothing is known to go on from here")
+                continue
+            self._write_stage(page, ways, 4)
+        page.add()
+
+    def write_group(self, page: Page, group: Group) -> None:
+        """Write what is different for a channel or segment."""
+        stages = [s for s in self.stages if group in self.written_groups(s) and self.of(s, group)]
+        if not stages:
+            return
+        page.add("    journey:")
+        for stage in stages:
+            page.add(f"      {quoted(stage)}:")
+            base, own = self.of(stage), self.of(stage, group)
+            # A stage's ways are counted together, so a group says all of them or none.
+            self._write_stage(page, {to: own.get(to, way) for to, way in base.items()}, 8, own)
+
+    def _write_stage(
+        self, page: Page, ways: Mapping[str, WayFit], indent: int, own: Mapping[str, WayFit] | None = None
+    ) -> None:
+        space = " " * indent
+        onward = [way for to, way in ways.items() if to != LOST]
+        together = len(onward) > 1
+        if together:
+            page.add(f"{space}dirichlet: {_dirichlet(onward)}", _dirichlet_note(onward))
+        for way in onward:
+            mine = own is None or way.to in own
+            lag = way.lag if mine else None
+            if together and lag is None and own is not None:
+                continue
+            page.add(f"{space}{quoted(way.to)}:")
+            if not together:
+                page.add(
+                    f"{space}  conversion: {conversion(way)}", conversion_note(way.conversion)
+                )
+            if lag is not None:
+                page.add(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
+            elif together:
+                page.add(f"{space}  lag: 0 days", "no lag is known")
+        lost = ways.get(LOST)
+        if lost is not None and lost.lag is not None and (own is None or LOST in own):
+            never = max(0.0, 1.0 - sum(way.conversion.value for way in ways.values()))
+            _write_lost(page, lost, lost.lag, never, space)
+        elif own is None:
+            page.comment("lost: no day of losing is known, so what is not won counts as lost at once.", indent)
+
+
+def conversion(way: WayFit) -> str:
+    """Write a conversion as the beta distribution that is worth as many cases."""
+    if way.won <= 0 or way.lost <= 0:
+        return share(min(max(way.conversion.value, 0.0), 1.0))
+    return f"{{beta: {{won: {count(way.won)}, lost: {count(way.lost)}}}}}"
+
+
+def conversion_note(estimate: Estimate) -> str:
+    """Say an estimated share, its interval, cases and method."""
+    low, high = estimate.low, estimate.high
+    return (
+        f"{share(estimate.value, low, high)} ({share(low, low, high)} to "
+        f"{share(high, low, high)}) | n {estimate.n:,} | {estimate.method}"
+    )
+
+
+def _dirichlet(onward: Sequence[WayFit]) -> str:
+    """Counts of all ways, worth as many cases as the least known of them."""
+    worth = min(way.won + way.lost for way in onward)
+    rest = max(1.0 - sum(way.conversion.value for way in onward), 1e-4)
+    counts = [f"{quoted(way.to)}: {count(worth * way.conversion.value)}" for way in onward]
+    return "{" + ", ".join([*counts, f"{LOST}: {count(worth * rest)}"]) + "}"
+
+
+def _dirichlet_note(onward: Sequence[WayFit]) -> str:
+    said = [f"{way.to} {conversion_note(way.conversion).split(' | ')[0]}" for way in onward]
+    first = onward[0].conversion
+    return f"{'; '.join(said)} | n {first.n:,} | {first.method}"
+
+
+def lag_text(lag: LagFit) -> str:
+    """Write a lag; its mean is uncertain where the family has one."""
+    if lag.family == "values":
+        return values_text(_fewer(lag.values))
+    if lag.mean_days.value < 0.005:
+        return "0 days"
+    mean = uncertain(lag.mean_days, "lognormal", spread_of(lag.mean_days), " days")
+    return f"{{{lag.family}: {{mean: {mean}, cv: {figure(min(max(lag.cv, 0.01), 10.0))}}}}}"
+
+
+def lag_note(lag: LagFit) -> str:
+    """Say a lag's mean, interval, cases, method, and by how much the family was chosen."""
+    mean = lag.mean_days
+    low, high = figure(mean.low, mean.low, mean.high), figure(mean.high, mean.low, mean.high)
+    said = f"{figure(mean.value, mean.low, mean.high)} days ({low} to {high}) | n {mean.n:,}"
+    others = sorted((aic - lag.aic[lag.family], name) for name, aic in lag.aic.items()
+                    if name != lag.family and lag.family in lag.aic)  # fmt: skip
+    chosen = f"; AIC {others[0][0]:.3g} below {others[0][1]}" if others else ""
+    return f"{said} | {mean.method}{chosen}"
+
+
+def _write_lost(page: Page, way: WayFit, lag: LagFit, never: float, space: str) -> None:
+    page.add(f"{space}{LOST}:")
+    if never < LEAST_NEVER:
+        page.add(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
+        return
+    lost = way.conversion.value
+    values = [(days, part * lost) for days, part in _fewer(slices(lag))]
+    page.comment(
+        f"{share(lost)} are lost after {lag_note(lag)}. {share(never)} are neither won nor lost in "
+        f"the end as far as the records tell: nobody closes them, so they stay open ({NEVER}).",
+        len(space) + 2,
+    )
+    total = lost + never
+    page.add(f"{space}  lag: {values_text([(d, p / total) for d, p in values], never / total)}")
+
+
+def slices(lag: LagFit) -> list[tuple[float, float]]:
+    """Cut a lag into parts of equal chance, each at its mean; shape (days, share) each."""
+    if lag.family == "values":
+        total = sum(part for _, part in lag.values)
+        return [(days, part / total) for days, part in lag.values]
+    family = build(lag.family, {"mean": max(lag.mean_days.value, 0.01), "cv": max(lag.cv, 0.01)})
+    each = 100
+    points = family.ppf((np.arange(SLICES * each) + 0.5) / (SLICES * each))
+    days = points.reshape(SLICES, each).mean(axis=1)
+    days *= lag.mean_days.value / days.mean()
+    return [(float(day), 1.0 / SLICES) for day in days]
+
+
+def _fewer(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Join neighbours where there are more values than one wants to read; the mean is kept."""
+    ordered = sorted((days, part) for days, part in values if part > 0)
+    total = sum(part for _, part in ordered)
+    if len(ordered) <= MOST_VALUES:
+        return [(days, part / total) for days, part in ordered]
+    found: list[list[float]] = [[0.0, 0.0] for _ in range(MOST_VALUES)]
+    before = 0.0
+    for days, part in ordered:
+        bin_ = found[min(int((before + part / 2) / total * MOST_VALUES), MOST_VALUES - 1)]
+        bin_[0] += days * part
+        bin_[1] += part
+        before += part
+    return [(days / part, part / total) for days, part in found if part > 0]
+
+
+def values_text(values: Sequence[tuple[float, float]], never: float = 0.0) -> str:
+    """Write days with their shares, which add up to 100%, and perhaps those who never leave."""
+    from forecast.history.write import whole_shares
+
+    shares = [part for _, part in values] + ([never] if never else [])
+    days = [f"{figure(max(day, 0.0))} days" for day, _ in values] + ([NEVER] if never else [])
+    joined: dict[str, float] = {}
+    for day, part in zip(days, shares, strict=True):
+        joined[day] = joined.get(day, 0.0) + part
+    texts = whole_shares(list(joined.values()), 3)
+    pairs = [f"{day}: {text}" for day, text in zip(joined, texts, strict=True) if text != "0%"]
+    return "{values: {" + ", ".join(pairs) + "}}"
+
+
+def write_correlation(
+    page: Page, journey: Journey, channels: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Write how the conversions and mean lags that are not known hang together."""
+    pairs = []
+    for stage in journey.stages:
+        pairs += _pairs(journey, stage, channels)
+    if not pairs:
+        return
+    page.comment(
+        "What is not known hangs together: where items are still open, a higher conversion goes "
+        "with a longer lag."
+    )
+    page.add("correlation:")
+    for one, other, rank in pairs:
+        page.add(f"  - {{between: [{one}, {other}], rank: {rank:.2f}}}")
+    page.add()
+
+
+def _pairs(
+    journey: Journey, stage: str, channels: Mapping[str, tuple[str, ...]]
+) -> list[tuple[str, str, float]]:
+    base = journey.of(stage)
+    onward = [to for to in base if to != LOST]
+    groups = journey.written_groups(stage)
+    found = []
+    for to in onward:
+        way, all_n = base[to], max(base[to].conversion.n, 1)
+        lag = _lag_path(way)
+        root = ("journey", stage)
+        own_n = 0
+        for group in groups:
+            part = journey.of(stage, group).get(to)
+            if part is None:
+                continue
+            names = channels.get(group[1], ()) if group[0] == "channel" else (group[1],)
+            own_n += part.conversion.n
+            own_lag = _lag_path(part)
+            for name in names:
+                above = (f"{group[0]}s", name, *root)
+                if own_lag:
+                    rank = part.correlation
+                    found.append((*_paths(above, above, to, part, own_lag, len(onward)), rank))
+                elif lag:
+                    weight = part.conversion.n / all_n / len(names)
+                    rank = way.correlation * math.sqrt(max(0.0, min(1.0, weight)))
+                    found.append((*_paths(above, root, to, part, lag, len(onward)), rank))
+        left = 1.0 - own_n / all_n
+        if lag and left > 0.01:
+            rank = way.correlation * math.sqrt(left)
+            found.append((*_paths(root, root, to, way, lag, len(onward)), rank))
+    return [
+        (one, other, max(-0.95, min(0.95, rank)))
+        for one, other, rank in found
+        if one and abs(rank) >= LEAST_RANK
+    ]
+
+
+def _paths(
+    of: Group, lag_of: Group, to: str, way: WayFit, lag: Group, ways: int
+) -> tuple[str, str]:
+    """The paths of a conversion and of a lag's mean; blank where the conversion is certain."""
+    if way.won <= 0 or way.lost <= 0:
+        return "", ""
+    mine = (*of, "dirichlet", to) if ways > 1 else (*of, to, "conversion")
+    return path_of(*mine), path_of(*lag_of, to, *lag)
+
+
+def _lag_path(way: WayFit) -> Group:
+    lag = way.lag
+    if lag is None or lag.family == "values" or lag.mean_days.value < 0.005:
+        return ()
+    return ("lag", lag.family, "mean") if spread_of(lag.mean_days) >= LEAST_CV else ()
