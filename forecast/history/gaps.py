@@ -15,6 +15,8 @@ Days = NDArray[np.int64]
 LEAST_MISSED = 12.0  # closings that must have been missed: chance e^-12 that none came by luck
 STRAY_SHARE = 0.05  # of the closings to expect may stand before a gap ends
 OVERLAP = 5.0  # closings to expect of older items that the two kinds can be told apart by
+MEAN_CV = 0.2  # of the closings to expect of older items: rates move
+RAMP_DAYS = 182  # before a gap in which arrivals are looked at
 EARLY_DAYS = 28  # after a gap, in which recording may still be thin
 
 
@@ -158,8 +160,8 @@ def _complete(stage: _Stage, since: int) -> bool:
     """Whether the items from before are all there, by what closed of them later.
 
     At the same age an item is at risk with the hazard h if it is a survivor, and with h S(age at
-    `since`) if it may have closed unseen; Poisson counts of the two means are compared. So are the
-    arrivals: of survivors only the share S is there, and the rates before and after should agree.
+    `since`) if it may have closed unseen; which of the two means the count is nearer to is
+    compared. So are the arrivals: the older they are, the fewer survivors are left.
     """
     young = stage.entered >= since
     if not young.any():
@@ -174,32 +176,37 @@ def _complete(stage: _Stage, since: int) -> bool:
     alive = np.exp(-total[start])
     seen = (stage.ended[old] & (stage.until[old] - stage.entered[old] < known)).sum()
     survivors, mixed = float(each.sum()), float(each @ alive)
-    score = 0.0
+    score = _thinned(stage, since)
     if survivors >= OVERLAP:
-        score += _log_poisson(int(seen), survivors) - _log_poisson(int(seen), mixed)
-    score += _thinned(stage, since, total)
-    return score <= np.log(20.0)
+        score += _log_normal(int(seen), survivors) - _log_normal(int(seen), mixed)
+    return bool(score <= np.log(20.0))
 
 
-def _thinned(stage: _Stage, since: int, total: Floats) -> float:
+def _thinned(stage: _Stage, since: int) -> float:
     """How much more likely the arrivals before `since` are as survivors: a log ratio.
 
-    By weeks before and after; levels move, so each week's count has a dispersion of 0.1 and the
-    level before is that of the weeks just after.
+    By weeks. The level before is free, and as levels move each week's count has a dispersion of
+    0.2; the share of survivors by age is that of all items under observation.
     """
-    reach = min(int(since - stage.entered.min()), int(stage.last - since), 182) // 7
+    reach = min(int(since - stage.entered.min()), RAMP_DAYS) // 7
     if reach < 4:
         return 0.0
-    week = (stage.entered - since) // 7
-    after = np.bincount(week[(week >= 0) & (week < reach)], minlength=reach)
-    before = np.bincount(-1 - week[(week < 0) & (week >= -reach)], minlength=reach)
-    level = float(after.mean())
+    total = _cumulative(*_hazard(stage, since, np.ones(len(stage.entered), dtype=bool)))
+    week = (since - 1 - stage.entered) // 7
+    before = np.bincount(week[(week >= 0) & (week < reach)], minlength=reach).astype(np.float64)
     alive = np.exp(-total[np.minimum(np.arange(reach) * 7 + 3, len(total) - 1)])
-    spread = level + 0.1 * level**2 + 1e-9
-    flat = float(((before - level) ** 2).sum()) / spread
-    thin = float(((before - level * alive) ** 2).sum()) / spread
-    return float(np.clip(0.5 * (flat - thin), -5.0, 5.0))
+    return float(np.clip(_shape(before, alive) - _shape(before, np.ones(reach)), -6.0, 6.0))
 
 
-def _log_poisson(count: int, mean: float) -> float:
-    return count * float(np.log(max(mean, 1e-9))) - mean
+def _shape(counts: Floats, pattern: Floats) -> float:
+    """The log-likelihood of counts in proportion to a pattern, whose dispersion is 0.2."""
+    share = pattern / pattern.sum()
+    mean = np.maximum(counts.sum() * share, 1e-9)
+    spread = mean + 0.2 * mean**2 + 0.5
+    return float(-0.5 * ((counts - mean) ** 2 / spread + np.log(spread)).sum())
+
+
+def _log_normal(count: int, mean: float) -> float:
+    """The log-density of a count whose mean is known to a fifth."""
+    spread = mean + (MEAN_CV * mean) ** 2
+    return float(-0.5 * ((count - mean) ** 2 / spread + np.log(spread)))
