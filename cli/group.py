@@ -13,7 +13,18 @@ import click
 from .interrupt import tell
 
 DONE, FAILED, BAD_INPUT, BELOW_CONFIDENCE = 0, 1, 2, 5
-COMMANDS = ("init", "check", "run", "goal", "compare", "sensitivity", "backtest", "journey", "schema")
+COMMANDS = (
+    "init",
+    "check",
+    "run",
+    "goal",
+    "compare",
+    "sensitivity",
+    "fit",
+    "backtest",
+    "journey",
+    "schema",
+)
 DEBUG = "FORECAST_DEBUG"
 
 

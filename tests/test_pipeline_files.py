@@ -60,7 +60,6 @@ CELLS = {
     "words": ("amount", "n/a", "n/a", "Write a number such as 120"),
     "spreadsheet error": ("amount", "#REF!", "#REF!", "Write a number"),
     "not a number": ("amount", "NaN", "NaN", "known and finite"),
-    "blank amount": ("amount", "", "nothing", "0 if it has none"),
     "negative amount": ("amount", "-25000", "-25000", "Remove credits and refunds"),
     "huge amount": ("amount", "1e15", "1e15", "Check its digits"),
     "share as amount": ("amount", "30%", "30%", "whole value"),

@@ -139,7 +139,10 @@ def _daily(records: Records) -> _Daily | None:
     there, series = np.unique(key, return_inverse=True)
     flat = np.bincount(series[kept] * days + entered[kept] - first, minlength=len(there) * days)
     names = [
-        (str(channels.categories[k // len(records.stages)]), records.stages[k % len(records.stages)])
+        (
+            str(channels.categories[k // len(records.stages)]),
+            records.stages[k % len(records.stages)],
+        )
         for k in there
     ]
     return _Daily(names, flat.reshape(len(there), days).astype(np.float64), first)
@@ -184,5 +187,4 @@ def _seasons(daily: _Daily) -> list[Mapping[str, float]]:
     whole = find_season(daily.counts.sum(axis=0), daily.first, None)
     if len(daily.names) == 1:
         return [whole]
-    own = [find_season(row, daily.first, whole) for row in daily.counts]
-    return own
+    return [find_season(row, daily.first, whole) for row in daily.counts]

@@ -73,7 +73,9 @@ _WRITERS: Final[Mapping[type, Callable[[Any], str]]] = {
 }
 
 
-def typed_columns(columns: Mapping[str, list[Any]]) -> tuple[dict[str, list[str]], dict[str, Kinds]]:
+def typed_columns(
+    columns: Mapping[str, list[Any]],
+) -> tuple[dict[str, list[str]], dict[str, Kinds]]:
     """Give columns as text, and what the cells were of those that had more than text."""
     texts: dict[str, list[str]] = {}
     kinds: dict[str, Kinds] = {}

@@ -92,8 +92,8 @@ def find_clock(records: Records, fiscal_year_start: int = 1) -> Clock:
     p_whole = max(p_whole, float(stats.chi2(MONTHS - 1).sf(max(ratio, 0.0))))
     bands = fit_bands(table)
     p_value = min(1.0, MONTHS * min(p_whole, *(band.p_value for band in bands)))
-    seen = by_place(table, table.wins.sum(axis=0))
-    told = _Told(int(table.wins.sum()), p_value, seen, by_place(table, even))
+    seen = _by_place(table, table.wins.sum(axis=0))
+    told = _Told(int(table.wins.sum()), p_value, seen, _by_place(table, even))
     if p_value >= LEVEL:
         return Clock(None, fiscal_year_start, p_value, told.none())
     if ratio < ONE_CLOCK * sum(band.ratio for band in bands):
@@ -105,9 +105,9 @@ def find_clock(records: Records, fiscal_year_start: int = 1) -> Clock:
     return Clock((first, second, third), fiscal_year_start, p_value, said)
 
 
-def by_place(table: Closings, daily: Floats) -> Floats:
+def _by_place(table: Closings, daily: Floats) -> Floats:
     """Sum a figure a day over the months in the same place of the quarter."""
-    return np.bincount(table.month, weights=daily, minlength=MONTHS)
+    return np.asarray(np.bincount(table.month, daily, minlength=MONTHS), dtype=np.float64)
 
 
 def _speeds(theta: Floats) -> tuple[float, float, float]:

@@ -63,7 +63,7 @@ def _months(first: int, n: int) -> NDArray[np.int64]:
 def by_month(table: Closings, daily: Floats) -> Floats:
     """Sum a figure a day over calendar months."""
     months = _months(table.first, len(daily))
-    return np.bincount(months - months[0], weights=daily)
+    return np.asarray(np.bincount(months - months[0], weights=daily), dtype=np.float64)
 
 
 def closings_of(records: Records, fiscal_year_start: int) -> Closings | None:
@@ -97,9 +97,7 @@ def _since(gap: Gap | None) -> int:
     return 0 if gap is None else gap.since.toordinal()
 
 
-def _grouped(
-    entered: Days, left: Days, span: tuple[int, int], fiscal_year_start: int
-) -> Closings:
+def _grouped(entered: Days, left: Days, span: tuple[int, int], fiscal_year_start: int) -> Closings:
     first, last = span
     days = last - first + 1
     width = -(-days // GROUPS)
@@ -145,8 +143,12 @@ def _band(table: Closings, cells: NDArray[np.int64], inside: NDArray[np.bool_], 
     wins, risk = table.wins * inside, table.risk * inside
     n = int(cells.max()) + 1
     key = (cells * MONTHS + table.month[None, :]).ravel()
-    d = np.bincount(key, weights=wins.ravel(), minlength=n * MONTHS).reshape(n, MONTHS)
-    r = np.bincount(key, weights=risk.ravel(), minlength=n * MONTHS).reshape(n, MONTHS)
+    d, r = (
+        np.bincount(key, weights=x.ravel(), minlength=n * MONTHS)
+        .reshape(n, MONTHS)
+        .astype(np.float64)
+        for x in (wins, risk)
+    )
     speeds = np.ones(MONTHS)
     even = _hazard(d, r, speeds)
     for _ in range(ROUNDS):

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NoReturn
@@ -63,7 +64,7 @@ def find_dialect(file: str, data: bytes, separator: str | None) -> Dialect:
         # Excel's own way to say it: a line of its own above the header.
         skipped, first, hinted = hint[0], 2, hint[1]
     rest = sample[len(skipped) :]
-    if not rest.strip("\r\n\t ,;|\""):
+    if not rest.strip('\r\n\t ,;|"'):
         refuse(file, "a file with nothing in it but blanks", TABLE, "Export it again.")
     chosen = _spelled(file, separator) if separator is not None else hinted
     chosen = chosen or _found(file, rest, first)
@@ -89,7 +90,7 @@ def find_dialect(file: str, data: bytes, separator: str | None) -> Dialect:
 def _spelled(file: str, separator: str) -> str:
     """Take a separator as a person writes it: the character, or its name."""
     mark = _SPELLED.get(separator.strip().lower(), separator)
-    if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\"\r\n\0":
+    if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in '"\r\n\0':
         must = "one character that stands between cells"
         refuse(file, shown(separator), must, "Write comma, semicolon, tab or pipe.", 1, "separator")
     return mark
@@ -118,13 +119,13 @@ def _found(file: str, sample: str, line: int) -> str:
 def _counts(sample: str, mark: str) -> list[int]:
     """Count the cells of the first rows, if `mark` were the separator."""
     reader = csv.reader(io.StringIO(sample, newline=""), delimiter=mark)
-    counts = []
-    try:
-        for cells in islice(reader, _SAMPLE_ROWS):
-            if any(cell.strip() for cell in cells):
-                counts.append(len(cells))
-    except csv.Error:
-        pass  # told later, with its line
+    counts: list[int] = []
+    with suppress(csv.Error):  # told later, with its line
+        counts.extend(
+            len(cells)
+            for cells in islice(reader, _SAMPLE_ROWS)
+            if any(cell.strip() for cell in cells)
+        )
     return counts
 
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,16 @@ from numpy.typing import NDArray
 from forecast.history.csv_dialect import MOST_CHARS, Dialect, find_dialect, refuse_quotes
 from forecast.history.csv_scan import Layout, scan
 from forecast.history.encodings import to_utf8
-from forecast.history.files import CSV, FILE, MOST_FAULTS, MOST_ROWS, ROW, kind_of, read_bytes, refuse
+from forecast.history.files import (
+    CSV,
+    FILE,
+    MOST_FAULTS,
+    MOST_ROWS,
+    ROW,
+    kind_of,
+    read_bytes,
+    refuse,
+)
 from forecast.history.headers import RECORDS, check_report, check_width, name_columns
 from forecast.history.table import RawTable, filled_rows, text_frame
 from forecast.scenario.errors import Fault, ScenarioError

@@ -14,13 +14,13 @@ from forecast.history.labels import Counts, read_label, read_money
 from forecast.history.mapping import LABELS, OPEN_STATUS, SET_ASIDE, ExportMapping
 from forecast.history.records import LOST, UNKNOWN, WON
 from forecast.history.rows import Coded, DayColumn, Ints, Mask, Rows
+from forecast.history.statuses import read_meanings
 from forecast.scenario.errors import shown
 
 IS_OPEN, IS_WON, IS_LOST = 0, 1, 2
 OUTCOMES: Final = {OPEN_STATUS: IS_OPEN, WON: IS_WON, LOST: IS_LOST}
 NAMES: Final = (OPEN_STATUS, WON, LOST)
 NEVER: Final = np.int64(0)  # in place of a day that is not there
-MOST_STATUSES: Final = 30
 
 
 @dataclass
@@ -45,7 +45,8 @@ class Deals:
 
 def read_deals(rows: Rows, mapping: ExportMapping, counts: Counts) -> Deals:
     """Read the rows of a table with one row an item."""
-    _check_ids(rows)
+    check_ids(rows)
+    _check_twice(rows)
     outcome = _outcomes(rows)
     closed = _closing(rows, outcome)
     deals = Deals(rows, outcome, _arrival(rows, outcome), closed)
@@ -57,8 +58,8 @@ def read_deals(rows: Rows, mapping: ExportMapping, counts: Counts) -> Deals:
     return deals
 
 
-def _check_ids(rows: Rows) -> None:
-    """Set aside rows without an id, and what stands twice."""
+def check_ids(rows: Rows) -> None:
+    """Set aside rows without an id, and those that are the same as another."""
     ids = rows.ids
     name = "id" if rows.has("id") else "lead"
     rows.set_aside(ids.spread([not text for text in ids.texts]), "without an id")
@@ -67,12 +68,17 @@ def _check_ids(rows: Rows) -> None:
         "with a word for nothing as the id",
         name,
     )
+    columns = [rows.column(each).codes for each in rows.theirs]
+    columns += [rows.coded(column).codes for column in rows.entered.values()]
+    same = _repeated(columns, rows.live)
+    rows.set_aside(same, "the same as an earlier row", chosen=True)
+
+
+def _check_twice(rows: Rows) -> None:
+    """Settle ids that stand in several rows with different contents."""
     if not rows.has("id"):
         return
-    columns = [rows.column(each).codes for each in rows.theirs]
-    columns += [rows.coded(str(each)).codes for each in rows.table.entered.values()]
-    same = _repeated(columns, rows.live)
-    rows.set_aside(same, "the same as an earlier row", "", chosen=True)
+    ids = rows.ids
     twice = _repeated([ids.codes], rows.live, keep=rows.table.duplicates)
     which = {"first": "an earlier", "last": "a later"}.get(rows.table.duplicates)
     if which:
@@ -81,12 +87,15 @@ def _check_ids(rows: Rows) -> None:
     count = int(twice.sum())
     if count > 20 and count > 0.05 * rows.live.sum():
         row = int(np.flatnonzero(twice)[0])
-        got = f"{shown(ids[row])} more than once, as {count:,} of {len(rows):,} rows, with different contents"
+        got = (
+            f"{shown(ids[row])}, one of {count:,} of {len(rows):,} rows that share their id with "
+            "others of different contents"
+        )
         mend = (
             "If each row is a change, read them as events:; if one of them holds, add "
             "duplicates: last, or choose it with only:."
         )
-        rows.fault(twice, name, got, "an id that no other row has", mend)
+        rows.fault(twice, "id", got, "an id that no other row has", mend)
     rows.set_aside(twice, "with an id that other rows with different contents have too")
 
 
@@ -103,61 +112,14 @@ def _repeated(columns: list[Ints], live: Mask, keep: str = "first") -> Mask:
 
 def _outcomes(rows: Rows) -> npt.NDArray[np.int8]:
     """Tell what became of each row's item by its status; see ``Deals``."""
-    table = rows.table
     outcome = np.zeros(len(rows), dtype=np.int8)
     if not rows.has("status"):
         return outcome
     coded = rows.column("status")
-    meanings = _meanings(rows, coded)
+    meanings = read_meanings(rows, "status")
     for meaning, number in OUTCOMES.items():
         outcome[coded.spread([each == meaning for each in meanings])] = number
-    rows.set_aside(coded.spread([not text for text in coded.texts]), "without a status")
-    for text, meaning in zip(coded.texts, meanings, strict=True):
-        if meaning == SET_ASIDE:
-            why = f"with the status {shown(text)}, set aside by the mapping"
-            if table.others == SET_ASIDE and text not in table.status:
-                why = "with a status that is not named, set aside by the mapping"
-            rows.set_aside(coded.is_in([text]), why, "status", chosen=True)
     return outcome
-
-
-def _meanings(rows: Rows, coded: Coded) -> list[str]:
-    """Give the meaning of each text of the status; those that have none are faults."""
-    table = rows.table
-    folded = {" ".join(text.split()).casefold(): meaning for text, meaning in table.status.items()}
-    sizes = np.bincount(coded.codes[rows.live], minlength=len(coded.texts))
-    found, unknown = [], []
-    for at, text in enumerate(coded.texts):
-        plain = " ".join(text.split()).casefold()
-        meaning = table.status.get(text) or folded.get(plain) or table.others
-        found.append(meaning or "")
-        if not meaning and text and sizes[at]:
-            unknown.append(at)
-    unknown.sort(key=lambda at: -sizes[at])
-    for at in unknown[:MOST_STATUSES]:
-        text = shown(coded.texts[at])
-        got = f"{text} in {sizes[at]:,} row{'s' if sizes[at] > 1 else ''}, which means nothing yet"
-        must = "a value that status gives a meaning"
-        what = "a stage, won, lost" if table.kind == "events" else "open, won, lost"
-        mend = f"Add {text}: and its meaning ({what} or set aside) to status in {table.place.file}."
-        rows.fault(
-            (coded.codes == at) & rows.live,
-            "status" if rows.has("status") else "stage",
-            got,
-            must,
-            mend,
-        )
-    if len(unknown) > MOST_STATUSES:
-        got = f"{len(unknown) - MOST_STATUSES:,} more values"
-        mend = "Check that this is the column of the status; others: gives all others one meaning."
-        rows.fault(
-            rows.live,
-            "status" if rows.has("status") else "stage",
-            got,
-            "values with a meaning",
-            mend,
-        )
-    return found
 
 
 def _closing(rows: Rows, outcome: npt.NDArray[np.int8]) -> Ints:
@@ -221,10 +183,7 @@ def _arrival(rows: Rows, outcome: npt.NDArray[np.int8]) -> Ints:
 def _read_entered(deals: Deals) -> None:
     """Read when rows entered stages; the first of them, or created, is the arrival."""
     rows = deals.rows
-    for stage, theirs in rows.table.entered.items():
-        column = next(
-            c for c in rows.raw.columns if c.casefold() == " ".join(theirs.split()).casefold()
-        )
+    for stage, column in rows.entered.items():
         days = rows.days(f"entered {stage}", column)
         unread = (days.state == UNREADABLE) & rows.live
         rows.set_aside(unread, f"entered {stage} on a day that cannot be read")
@@ -260,6 +219,16 @@ def _mean_amounts(deals: Deals, mapping: ExportMapping, counts: Counts) -> None:
     rows.note(won & (amount == 0), f"won at 0 ({mapping.zero_amounts})", "amount")
     if mapping.zero_amounts == "unknown":
         amount[amount == 0] = np.nan
+
+
+def newest_of(deals: Deals, today: dt.date) -> int:
+    """Give the newest day on which something happened that is not still to come, 0 if none is."""
+    live, newest = deals.rows.live, 0
+    ended = np.where(deals.outcome == IS_OPEN, NEVER, deals.closed)
+    for days in (deals.created, ended, *deals.entered.values()):
+        past = days[live & (days <= today.toordinal())]
+        newest = max(newest, int(past.max(initial=0)))
+    return newest
 
 
 def settle_days(deals: Deals, as_of: dt.date, today: dt.date, backdated: str) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
-import pandas as pd
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError
-from python_calamine import SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
 from forecast.history.cells import cell_text, typed_columns
-from forecast.history.files import FILE, MOST_FAULTS, OLE, ROW, refuse
+from forecast.history.files import OLE, refuse
 from forecast.history.headers import RECORDS, check_report, check_width, name_columns
 from forecast.history.table import RawTable, filled_rows, text_frame
-from forecast.history.workbook import Sheet, check_workbook
-from forecast.scenario.errors import Fault, ScenarioError, listed, shown
+from forecast.history.tryout import try_out
+from forecast.history.workbook import AS_CSV, MOST_CELLS, check_workbook
+from forecast.scenario.errors import listed, shown
 
 _LOOKED_AT = 1_000
+# What Excel calls the workbook inside the one that it locks, which looks like an old .xls.
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 WORKBOOK: Final = "an Excel workbook that can be read"
 
@@ -28,41 +34,34 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
     file = str(path)
     with path.open("rb") as opened:
         begin = opened.read(8)
-    if begin == OLE:
-        _check_old(file, path)
-        errors: dict[str, Sheet] = {}
-    else:
-        errors = check_workbook(file, path)
+    if begin == OLE and _ENCRYPTED in path.read_bytes():
+        _refuse_password(file)
+    errors = None if begin == OLE else check_workbook(file, path)
+    if errors is None:
+        try_out(file, path)
     try:
-        with CalamineWorkbook.from_path(path) as workbook:
+        # Opened by its bytes, for calamine goes by the name of a path.
+        with path.open("rb") as opened, CalamineWorkbook.from_filelike(opened) as workbook:
             name, source = _choose(file, workbook, sheet)
-            rows, first = _rows(workbook.get_sheet_by_name(name))
+            rows, start = _rows(source, workbook.get_sheet_by_name(name))
     except PasswordError:
         _refuse_password(file)
     except (CalamineError, OSError, ValueError) as error:
         got = f"a workbook that cannot be read ({str(error).splitlines()[0]})"
         refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
-    if name in errors:
-        errors[name].put_errors(rows, first)
-    return _table(source, rows, first)
+    if errors is not None:
+        errors.put(name, rows, start)
+    return _table(source, rows, start[0] + 1)
 
 
-def _check_old(file: str, path: Path) -> None:
-    """Refuse a workbook with a password, which looks like an old one."""
-    if _ENCRYPTED in path.read_bytes():
-        _refuse_password(file)
-
-
-def _refuse_password(file: str) -> None:
+def _refuse_password(file: str) -> NoReturn:
     mend = "Save it without a password (File, Info, Protect Workbook)."
     refuse(file, "a workbook with a password", WORKBOOK, mend)
 
 
 def _choose(file: str, workbook: CalamineWorkbook, sheet: str | None) -> tuple[str, str]:
     """Find the sheet to read, and what it is called in messages."""
-    tables = [
-        each for each in workbook.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet
-    ]
+    tables = [each for each in workbook.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet]
     names = [each.name for each in tables]
     if sheet is not None:
         if sheet not in names:
@@ -85,10 +84,12 @@ def _called(file: str, sheet: str, names: list[str]) -> str:
     return file if len(names) == 1 else f"{file} (sheet {sheet})"
 
 
-def _rows(sheet: CalamineSheet) -> tuple[list[list[Any]], int]:
-    """Give the rows from the first that is filled, and its number as Excel shows it."""
-    start = sheet.start or (0, 0)
-    return sheet.to_python(skip_empty_area=True), start[0] + 1
+def _rows(source: str, sheet: CalamineSheet) -> tuple[list[list[Any]], tuple[int, int]]:
+    """Give the rows from the first cell that is filled, and where that is, from (0, 0)."""
+    if sheet.height * sheet.width > MOST_CELLS:
+        got = f"a sheet of {sheet.height:,} rows and {sheet.width:,} columns"
+        refuse(source, got, f"at most {MOST_CELLS:,} cells", AS_CSV)
+    return sheet.to_python(skip_empty_area=True), sheet.start or (0, 0)
 
 
 def _table(source: str, rows: list[list[Any]], first: int) -> RawTable:
@@ -122,9 +123,7 @@ def _table(source: str, rows: list[list[Any]], first: int) -> RawTable:
     )
 
 
-def _check_sheet_report(
-    source: str, written: list[str], rows: list[list[Any]], first: int
-) -> None:
+def _check_sheet_report(source: str, written: list[str], rows: list[list[Any]], first: int) -> None:
     last = range(max(1, len(rows) - _LOOKED_AT), len(rows))
     picked = sorted({*range(1, min(_LOOKED_AT, len(rows))), *last})
     some = [(first + at, [cell_text(cell) for cell in rows[at]]) for at in picked]

@@ -13,7 +13,8 @@ from forecast.history.estimates import Estimate
 Z90 = 1.6448536269514722  # of a standard normal: 90% lie within it on both sides
 FINEST = 0.01  # a figure is rounded to at most so much of its interval's width
 LEAST_CV = 0.002  # what is known better than that is written as a plain figure
-WIDEST = 70  # columns of a line that its note stands behind; longer ones have it above
+WIDEST = 76  # columns of a line that its note stands behind; longer ones have it above
+LONGEST = 60  # characters of a note that stands behind its line
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ &()+'-]*")
 SPECIAL = frozenset("y yes n no on off true false null none nan inf".split())
 
@@ -24,17 +25,30 @@ def figure(value: float, low: float | None = None, high: float | None = None) ->
     >>> figure(1234.5678, 1200, 1270), figure(0.123456), figure(25631.2, 20000, 31000)
     ('1_234.6', '0.1235', '25_630')
     """
-    if not value:
+    if not value or not math.isfinite(value):
         return "0"
     width = 0.0 if low is None or high is None else abs(high - low)
     step = FINEST * width if width > 0 else abs(value) * 1e-3
     # Two digits at least, and no more than nine.
-    step = min(max(step, abs(value) * 1e-8), abs(value) * 0.05)
+    return _to(value, min(max(step, abs(value) * 1e-8), abs(value) * 0.05))
+
+
+def interval(low: float, high: float, unit: str = "") -> str:
+    """Write the ends of an interval to a hundredth of its width.
+
+    >>> interval(1198.4321, 1270.2), interval(1e-12, 2.0, "%")
+    ('1_198.4 to 1_270.2', '0% to 2%')
+    """
+    step = FINEST * (high - low) if high > low else max(abs(low), 1e-9) * 1e-3
+    return f"{_to(low, step)}{unit} to {_to(high, step)}{unit}"
+
+
+def _to(value: float, step: float) -> str:
     places = -math.floor(math.log10(step))
     if places <= 0:
         return f"{round(value, places):_.0f}"
-    text = f"{value:_.{places}f}"
-    return text.rstrip("0").rstrip(".") or "0"
+    text = f"{value:_.{min(places, 12)}f}".rstrip("0").rstrip(".")
+    return "0" if text in ("", "-0") else text
 
 
 def share(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -46,6 +60,43 @@ def share(value: float, low: float | None = None, high: float | None = None) -> 
     if low is None or high is None:
         return figure(100 * value) + "%"
     return figure(100 * value, 100 * low, 100 * high) + "%"
+
+
+def share_said(value: float, low: float, high: float) -> str:
+    """Say a share and its interval.
+
+    >>> share_said(0.3, 0.28, 0.32)
+    '30% (28% to 32%)'
+    """
+    return f"{share(value, low, high)} ({interval(100 * low, 100 * high, '%')})"
+
+
+def said(estimate: Estimate, unit: str = "") -> str:
+    """Say an estimate, its interval and its cases."""
+    value = figure(estimate.value, estimate.low, estimate.high)
+    ends = interval(estimate.low, estimate.high)
+    return f"{value}{unit} ({ends}) | n {estimate.n:,}"
+
+
+def share_note(estimate: Estimate) -> str:
+    """Say an estimated share, its interval, cases and method."""
+    text = share_said(estimate.value, estimate.low, estimate.high)
+    return f"{text} | n {estimate.n:,} | {estimate.method}"
+
+
+def whole_shares(values: Sequence[float], places: int = 2) -> list[str]:
+    """Write shares as percentages that add up to exactly 100%.
+
+    >>> whole_shares([1 / 3, 1 / 3, 1 / 3])
+    ['33.34%', '33.33%', '33.33%']
+    """
+    unit = 10**places
+    exact = [100 * unit * value / sum(values) for value in values]
+    units = [int(each) for each in exact]
+    rest = 100 * unit - sum(units)
+    for i in sorted(range(len(exact)), key=lambda i: (units[i] - exact[i], i))[:rest]:
+        units[i] += 1
+    return [f"{each / unit:.{places}f}".rstrip("0").rstrip(".") + "%" for each in units]
 
 
 def count(value: float) -> str:
@@ -70,7 +121,7 @@ def uncertain(estimate: Estimate, family: str, cv: float, unit: str = "") -> str
     text = figure(estimate.value, estimate.low, estimate.high) + unit
     if cv < LEAST_CV or not math.isfinite(cv) or not estimate.value:
         return text
-    return f"{{{family}: {{mean: {text}, cv: {figure(min(cv, 10.0))}}}}}"
+    return f"{{{family}: {{mean: {text}, cv: {min(cv, 10.0):.3g}}}}}"
 
 
 def quoted(name: str, plain: re.Pattern[str] = PLAIN) -> str:
@@ -127,15 +178,20 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def _aligned(block: Sequence[tuple[str, str]]) -> list[str]:
-    noted = [len(text) for text, note in block if note and len(text) <= WIDEST]
-    column = max(noted, default=0) + 2
+    behind = [len(text) for text, note in block if note and _fits(text, note)]
+    column = max(behind, default=0) + 2
     out = []
     for text, note in block:
         if not note:
             out.append(text)
-        elif len(text) <= WIDEST:
+        elif _fits(text, note):
             out.append(f"{text:<{column}}# {note}")
         else:
             indent = " " * (len(text) - len(text.lstrip()))
-            out += [f"{indent}# {note}", text]
+            out += [f"{indent}# {line}" for line in wrapped(note, 100 - len(indent))]
+            out.append(text)
     return out
+
+
+def _fits(text: str, note: str) -> bool:
+    return len(text) <= WIDEST and len(note) <= LONGEST

@@ -20,6 +20,7 @@ from forecast.history.records import LABELS, LOST, OPEN, UNDATED, UNKNOWN, WON, 
 from forecast.history.sizes import fit_sizes
 from forecast.history.throughput import Throughput, find_throughput
 from forecast.history.ways import fit_ways
+from forecast.scenario.quantities import duration_days, month
 
 ENOUGH_LAGS = 100  # from so many on the longest lag seen says what is too old
 SETTLED = 0.6  # of the time that was recorded: a longest lag below it was not cut off
@@ -84,7 +85,9 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         raise ValueError("no items are left to fit")
     records, notes = with_safe_names(records)
     records = find_gaps(records)
-    ways = fit_ways(records, by=_labels(records, options.by))
+    clock = find_clock(records, fiscal_month(options.fiscal_year_start))
+    runs = None if clock.month_of_quarter is None else clock.operational_days
+    ways = fit_ways(records, clock=runs)
     opened = find_open(records)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))
@@ -97,10 +100,10 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         fiscal_year_start=options.fiscal_year_start,
         currency=records.currency,
         stages=records.stages,
-        arrivals=fit_arrivals(records),
+        arrivals=fit_arrivals(records, duration_days(options.horizon)),
         ways=ways,
         sizes=fit_sizes(records),
-        clock=find_clock(records),
+        clock=clock,
         gaps=records.gaps,
         open_items=opened,
         throughput=find_throughput(records),
@@ -111,6 +114,15 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         won_last_quarter=_won_since(records, records.as_of - dt.timedelta(days=90)),
         notes=(*notes, *left_out),
     )
+
+
+def fiscal_month(name: str) -> int:
+    """Number the first month of the fiscal year.
+
+    >>> fiscal_month("april")
+    4
+    """
+    return month(name)
 
 
 def _labels(records: Records, by: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -153,7 +165,7 @@ def _stale_after(records: Records, begin: dt.date) -> float | None:
         return None
     days: NDArray[np.int64] = left[onward] - stays["entered"].to_numpy()[onward]
     longest = float(days.max()) + 1.0
-    recorded = (records.as_of - max([begin, *(g.since for g in records.gaps.values())])).days
+    recorded = (records.as_of - begin).days
     return longest if longest < SETTLED * recorded else None
 
 

@@ -81,7 +81,9 @@ def check_width(file: str, line: int, columns: int) -> None:
         refuse(file, got, must, mend, line)
 
 
-def check_report(file: str, header: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]) -> None:
+def check_report(
+    file: str, header: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]]
+) -> None:
     """Refuse a report or a pivot table that was saved as a table.
 
     `rows` are some of the first and last rows with their lines, the header (its first) among them.

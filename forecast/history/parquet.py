@@ -106,23 +106,22 @@ def _column(column: Any) -> tuple[Any, Kinds | None, int]:
     """
     import pyarrow
 
+    types = pyarrow.types
     kind = column.type
-    if pyarrow.types.is_dictionary(kind):
+    if types.is_dictionary(kind):
         kind = kind.value_type
-    elif pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+    elif types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(pyarrow.timestamp("us", tz=kind.tz), safe=False)
     coded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    if not pyarrow.types.is_dictionary(coded.type):
+    if not types.is_dictionary(coded.type):
         coded = coded.dictionary_encode()
     values = np.array([cell_text(value) for value in coded.dictionary.to_pylist()] + [""], object)
     codes = coded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
     lengths = np.array([len(value) for value in values], dtype=np.int64)
     typed = None
-    if pyarrow.types.is_temporal(kind) and not pyarrow.types.is_time(kind):
+    if types.is_temporal(kind) and not types.is_time(kind):
         typed = DATE
-    elif pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
-        typed = NUMBER
-    elif pyarrow.types.is_decimal(kind):
+    elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         typed = NUMBER
     filled = lengths[codes] > 0
     kinds = None if typed is None else np.where(filled, typed, 0).astype(np.int8)

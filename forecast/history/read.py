@@ -6,12 +6,20 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
 from forecast.history.data_report import DataReport, Example, Finding
-from forecast.history.deals import IS_OPEN, NEVER, Deals, read_deals, settle_days
+from forecast.history.deals import newest_of, read_deals, settle_days
+from forecast.history.events import (
+    found_in_events,
+    newest_event,
+    read_about,
+    read_events,
+    settle_events,
+)
 from forecast.history.joining import Found, found_in
 from forecast.history.labels import MANY_LABELS, Counts, find_alike
 from forecast.history.mapping import LABELS, ExportMapping, TableMap, read_mapping
@@ -40,22 +48,43 @@ def read_records(
     door, counts = Door(), Counts()
     tables = {each.kind: _load(each, door, mapping) for each in mapping.tables}
     _stop(door)
-    rows = {kind: each for kind, each in tables.items() if each is not None}
-    deals = {
-        kind: read_deals(rows[kind], mapping, counts) for kind in ("leads", "deals") if kind in rows
-    }
-    _stop(door)
-    today = _today()
-    last = mapping.as_of or _newest(deals.values(), today)
-    if last is None:
-        _nothing(rows.values())
-    for each in deals.values():
-        settle_days(each, last, today, mapping.backdated)
-    found = found_in(deals, mapping)
+    rows = {str(kind): each for kind, each in tables.items() if each is not None}
+    read = _of_events if "events" in rows else _of_deals
+    found, last = read(rows, mapping, counts, door)
     if not found.ids:
         _nothing(rows.values())
     records = _records(found, mapping, last)
     return records, _report(records, mapping, rows, counts)
+
+
+def _of_deals(
+    rows: dict[str, Rows], mapping: ExportMapping, counts: Counts, door: Door
+) -> tuple[Found, dt.date]:
+    """Read tables with one row an item."""
+    deals = {kind: read_deals(each, mapping, counts) for kind, each in rows.items()}
+    _stop(door)
+    today = _today()
+    last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), rows)
+    for each in deals.values():
+        settle_days(each, last, today, mapping.backdated)
+    return found_in(deals, mapping), last
+
+
+def _of_events(
+    rows: dict[str, Rows], mapping: ExportMapping, counts: Counts, door: Door
+) -> tuple[Found, dt.date]:
+    """Read a table of events, and what another says of its items."""
+    events = read_events(rows["events"], mapping, counts)
+    about = read_about(rows["deals"], mapping, counts) if "deals" in rows else None
+    _stop(door)
+    today = _today()
+    last = mapping.as_of or _day(newest_event(events, today), rows)
+    settle_events(events, last, today, len(mapping.stages))
+    return found_in_events(events, about), last
+
+
+def _day(newest: int, rows: dict[str, Rows]) -> dt.date:
+    return dt.date.fromordinal(newest) if newest else _nothing(rows.values())
 
 
 def _today() -> dt.date:
@@ -76,19 +105,7 @@ def _stop(door: Door) -> None:
         raise ScenarioError(door.faults)
 
 
-def _newest(tables: Iterable[Deals], today: dt.date) -> dt.date | None:
-    """Give the newest day on which something happened that is not still to come."""
-    newest = 0
-    for deals in tables:
-        live = deals.rows.live
-        ended = np.where(deals.outcome == IS_OPEN, NEVER, deals.closed)
-        for days in (deals.created, ended, *deals.entered.values()):
-            past = days[live & (days <= today.toordinal())]
-            newest = max(newest, int(past.max(initial=0)))
-    return dt.date.fromordinal(newest) if newest else None
-
-
-def _nothing(tables: Iterable[Rows]) -> None:
+def _nothing(tables: Iterable[Rows]) -> NoReturn:
     """Refuse an export of which no row can be used, with the reasons."""
     faults: list[Fault] = []
     for rows in tables:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,12 +18,11 @@ from forecast.history.mapping import TableMap
 from forecast.history.table import RawTable, read_table
 from forecast.scenario.errors import did_you_mean, listed, shorten, shown
 from forecast.scenario.forms import Door
-from forecast.scenario.nodes import Place, Text
+from forecast.scenario.nodes import Text
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 MOST_UNREADABLE: Final = 0.05  # of the cells of a column: more, and the mapping is wrong, not they
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,7 @@ class Rows:
     door: Door
     time_zone: str | None
     theirs: Mapping[str, str] = field(default_factory=dict)
+    entered: Mapping[str, str] = field(default_factory=dict)
     reasons: list[tuple[str, str, bool]] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -198,7 +197,7 @@ class Rows:
         for order in (dates.DAY_FIRST, dates.MONTH_FIRST):
             day = dates.read_days([text], order, None).day[0]
             if day:
-                mends.append(f"dates: {order} ({dates.dt.date.fromordinal(int(day)):%-d %B %Y})")
+                mends.append(f"dates: {order} ({dt.date.fromordinal(int(day)):%-d %B %Y})")
         mend = f"Add {' or '.join(mends)} to {self.table.place.file}."
         must = "dates whose order of day and month is said"
         self.door.faults.append(self.raw.fault(row, theirs, got, must, mend))
@@ -225,13 +224,8 @@ def load(table: TableMap, door: Door, time_zone: str | None) -> Rows | None:
     raw = read_raw(table)
     rows = Rows(table, raw, door, time_zone)
     before = len(door.faults)
-    rows.theirs = {
-        name: found
-        for name, written in table.columns.items()
-        if (found := _find(raw, written, door)) is not None
-    }
-    for name, written in table.entered.items():
-        _find(raw, written, door, f"entered.{name}")
+    rows.theirs = _find_all(raw, table.columns, door)
+    rows.entered = _find_all(raw, table.entered, door)
     if len(door.faults) > before:
         return None
     if not len(raw):
@@ -254,17 +248,21 @@ def read_raw(table: TableMap) -> RawTable:
         )
     from forecast.history.sql import read_sql
 
-    url = _VARIABLE.sub(lambda found: os.environ.get(found[1], ""), source.url or "")
-    return read_sql(url, source.query or "")
+    return read_sql(source.url or "", source.query or "")
 
 
-def _find(raw: RawTable, written: Text | str, door: Door, key: str = "") -> str | None:
+def _find_all(raw: RawTable, wanted: Mapping[str, Text], door: Door) -> dict[str, str]:
+    found = {name: _find(raw, written, door) for name, written in wanted.items()}
+    return {name: column for name, column in found.items() if column is not None}
+
+
+def _find(raw: RawTable, written: Text, door: Door) -> str | None:
     """Find a column by the name in the mapping, whatever its case."""
     name = " ".join(str(written).split())
     if name in raw.repeated:
         places = listed(raw.repeated[name])
         got, must = f"{shown(name)}, which stands over several columns ({places})", "one column"
-        door.fault(_place(written, raw), got, must, "Rename or delete one of them in the export.")
+        door.fault(written.place, got, must, "Rename or delete one of them in the export.")
         return None
     if name in raw.columns:
         return name
@@ -272,12 +270,8 @@ def _find(raw: RawTable, written: Text | str, door: Door, key: str = "") -> str 
     if len(folded) == 1:
         return folded[0]
     mend = did_you_mean(name, raw.columns) or f"It has {listed(raw.columns[:20])}."
-    door.fault(_place(written, raw), shown(name), f"a column of {raw.source}", mend)
+    door.fault(written.place, shown(name), f"a column of {raw.source}", mend)
     return None
-
-
-def _place(written: Text | str, raw: RawTable) -> Place:
-    return written.place if isinstance(written, Text) else Place(raw.source, 1, str(written))
 
 
 def _choose(rows: Rows) -> None:

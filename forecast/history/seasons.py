@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +68,10 @@ def _whole_months(daily: Floats, first: int) -> tuple[Floats, Floats, NDArray[np
 
 
 def _likelihood(y: Floats, noise: Floats, x: Floats) -> tuple[float, Floats]:
-    """The greatest restricted-free log-likelihood of a random walk with noise, and its x's."""
+    """The greatest log-likelihood of a random walk with noise, and its x's."""
     lags = np.minimum.outer(np.arange(len(y)), np.arange(len(y))).astype(np.float64)
 
-    def fit(theta: Floats) -> tuple[float, Floats]:
+    def fit(theta: NDArray[Any]) -> tuple[float, Floats]:
         walk, extra = np.exp(theta)
         factor = linalg.cholesky(np.diag(noise + extra) + walk * lags, lower=True)
         a = linalg.solve_triangular(factor, x, lower=True)
@@ -79,7 +80,9 @@ def _likelihood(y: Floats, noise: Floats, x: Floats) -> tuple[float, Floats]:
         rest = b - a @ beta
         return float(-0.5 * rest @ rest - np.log(np.diag(factor)).sum()), np.asarray(beta)
 
-    start = np.log([0.005, 0.005])
-    bounds = [(-14.0, 2.0), (-14.0, 2.0)]
-    best = optimize.minimize(lambda t: -fit(t)[0], start, method="L-BFGS-B", bounds=bounds)
+    def loss(theta: NDArray[Any]) -> float:
+        return -fit(theta)[0]
+
+    bounds = optimize.Bounds(np.full(2, -14.0), np.full(2, 2.0))
+    best = optimize.minimize(loss, np.log([0.005, 0.005]), method="L-BFGS-B", bounds=bounds)
     return fit(best.x)

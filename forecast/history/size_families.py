@@ -46,7 +46,9 @@ class Law:
     def chance_above(self, amount: float, n: int) -> float:
         """Give the chance that the largest of n is at least so large; 1 where it is a list."""
         law = self.frozen()
-        return 1.0 if law is None else float(-np.expm1(n * np.log1p(-min(law.sf(amount), 1 - 1e-16))))
+        return (
+            1.0 if law is None else float(-np.expm1(n * np.log1p(-min(law.sf(amount), 1 - 1e-16))))
+        )
 
     def mean_cv(self, n: float) -> float:
         """Give the coefficient of variation of the mean as n deals tell it.
@@ -80,7 +82,7 @@ def fit_law(amounts: Floats) -> Law:
         return prices
     if len(amounts) < 3 or np.ptp(np.log(amounts)) < 1e-9:
         return _few(amounts)
-    laws = {name: fit(amounts) for name, fit in _FITS.items()}
+    laws = fit_families(amounts)
     aic = {
         name: float(4.0 - 2.0 * law.frozen().logpdf(amounts).sum()) for name, law in laws.items()
     }
@@ -88,6 +90,17 @@ def fit_law(amounts: Floats) -> Law:
     if len(amounts) >= MISFIT_LEAST and _distance(amounts, best) > MISFIT:
         return replace(_empirical(amounts), aic=aic)
     return replace(best, aic=aic)
+
+
+def fit_families(amounts: Floats) -> dict[str, Law]:
+    """Fit every family by maximum likelihood to amounts (above 0) that are not all equal."""
+    return {name: fit(amounts) for name, fit in _FITS.items()}
+
+
+def of_shape(family: str, mean: float, cv: float) -> Law:
+    """Give the family of a mean and cv; a Weibull as a lognormal, for its shape is no plain one."""
+    name = "gamma" if family == "gamma" else "lognormal"
+    return Law(name, {"mean": mean, "cv": cv}, mean, cv)
 
 
 def price_list(amounts: Floats) -> Law | None:

@@ -6,13 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from forecast.history.estimates import Estimate, SizeFit
-from forecast.history.records import LOST, OPEN, UNDATED, WON, Records
-from forecast.history.size_families import Floats, Law, fit_law, largest_fits, price_list
+from forecast.history.records import OPEN, UNDATED, WON, Records
+from forecast.history.size_families import (
+    Floats,
+    Law,
+    fit_families,
+    fit_law,
+    largest_fits,
+    of_shape,
+    price_list,
+)
 
-OUTLIER_CHANCE = 1e-6  # of a largest deal as large: below it is set aside
+OUTLIER_CHANCE = 1e-4  # of a largest deal as large: below it is set aside
+LEAST_OTHERS = 10  # deals beside which one can be an outlier
+MOST_OUTLIERS = 5
+FAR = 20.0  # times the median: what is nearer is no outlier
+DRAWN = 0.95  # share of its own that a mean keeps without a word
+UNKNOWN_CV = 0.5  # of sizes of which nothing is known
 SMALL = 20  # deals below which a product takes the shape of all
 MIX_PRIOR = 0.5  # of the Dirichlet distribution of the mix (Jeffreys)
 TREND_LEVEL = 0.01  # of the test of a trend
@@ -27,7 +41,6 @@ class _Product:
     amounts: Floats
     days: Floats
     notes: tuple[str, ...]
-    law: Law | None = None
 
 
 def fit_sizes(records: Records) -> tuple[SizeFit, ...]:
@@ -45,12 +58,10 @@ def fit_sizes(records: Records) -> tuple[SizeFit, ...]:
     used = [p for p in products if len(p.amounts)]
     if not used:
         return ()
-    whole = fit_law(np.concatenate([p.amounts for p in used]))
-    means = _pooled([p for p in used], whole)
+    means = _pooled(used)
     total = sum(p.won for p in products)
     return tuple(
-        _told(p, means.get(p.name, means[""]), whole, _mix(p.won, total, len(products)))
-        for p in products
+        _told(p, means.get(p.name, means[""]), _mix(p.won, total, len(products))) for p in products
     )
 
 
@@ -85,27 +96,32 @@ def _product(name: str, rows: pd.DataFrame) -> _Product:
     return _Product(name, len(rows), amounts[kept], days[kept], tuple(notes))
 
 
-def _without_outliers(amounts: Floats) -> tuple[np.ndarray, list[str]]:
-    """Set aside the largest amounts as long as the others' family says they cannot be."""
+def _without_outliers(amounts: Floats) -> tuple[NDArray[np.bool_], list[str]]:
+    """Set aside largest amounts where no family of the others lets the least of them be.
+
+    From many to one (Rosner 1983), as a second outlier would hide the first.
+    """
     order = np.argsort(amounts, kind="stable")
     kept = np.ones(len(amounts), dtype=bool)
-    told: list[str] = []
-    while kept.sum() >= 10 and len(told) < 5:
-        rest = order[: int(kept.sum()) - 1]
-        largest = float(amounts[order[int(kept.sum()) - 1]])
-        law = fit_law(amounts[rest])
-        chance = law.chance_above(largest, len(rest) + 1)
-        if law.family in ("fixed", "values", "empirical") or chance >= OUTLIER_CHANCE:
-            far = largest > 1000.0 * float(amounts[rest].max())
-            if not far:
-                break
-        kept[order[int(kept.sum()) - 1]] = False
-        median = float(np.median(amounts[rest]))
-        told.append(
-            f"one deal of {largest:,.0f} is {largest / median:,.0f} times the median: not used "
-            "for sizes, correct it or add it by hand if it is real"
-        )
-    return kept, told
+    for many in range(min(MOST_OUTLIERS, len(amounts) // LEAST_OTHERS), 0, -1):
+        rest, strange = amounts[order[:-many]], order[-many:]
+        least, median = float(amounts[strange[0]]), float(np.median(rest))
+        if least < FAR * median or _possible(least, rest):
+            continue
+        kept[strange] = False
+        return kept, [
+            f"one deal of {x:,.0f} is {x / median:,.0f} times the median: not used for sizes; "
+            "correct it, or plan it by hand if it is real"
+            for x in amounts[strange]
+        ]
+    return kept, []
+
+
+def _possible(largest: float, rest: Floats) -> bool:
+    if np.ptp(np.log(rest)) < 1e-9:
+        return False
+    laws = fit_families(rest).values()
+    return any(law.chance_above(largest, len(rest) + 1) >= OUTLIER_CHANCE for law in laws)
 
 
 def _trend(amounts: Floats, days: Floats) -> list[str]:
@@ -125,39 +141,75 @@ def _trend(amounts: Floats, days: Floats) -> list[str]:
 
 @dataclass(frozen=True)
 class _Mean:
-    """A mean and how well it is known."""
+    """A product's law with its mean drawn together, and how well the mean is known."""
 
-    value: float
+    law: Law
     cv: float
-    drawn: bool
+    method: str
 
 
-def _pooled(products: list[_Product], whole: Law) -> dict[str, _Mean]:
+def _pooled(products: list[_Product]) -> dict[str, _Mean]:
     """Draw the means of products together, on the scale of logarithms; "" is one not seen."""
-    sizes = np.array([len(p.amounts) for p in products], dtype=np.float64)
-    laws = [fit_law(p.amounts) if len(p.amounts) >= SMALL else whole for p in products]
-    own = np.array([p.amounts.mean() for p in products])
-    own = np.where(sizes >= SMALL, [law.mean for law in laws], own)
-    error = np.array([law.mean_cv(n) for law, n in zip(laws, sizes, strict=True)])
-    logs, precise = np.log(own), 1.0 / np.maximum(error, 1e-6) ** 2
-    if len(products) == 1:
-        return {p.name: _Mean(float(own[0]), float(error[0]), False) for p in products} | {
-            "": _Mean(whole.mean, whole.mean_cv(len(products[0].amounts)), True)
-        }
-    centre = float((precise * logs).sum() / precise.sum())
-    excess = float((precise * (logs - centre) ** 2).sum()) - (len(products) - 1)
-    between = max(excess / (precise.sum() - (precise**2).sum() / precise.sum()), 0.0)
-    share = between / (between + 1.0 / precise)
-    wide = 1.0 / (between + 1.0 / precise)
-    centre = float((wide * logs).sum() / wide.sum())
+    shape = _common_shape(products)
+    laws = [_own(p, shape) for p in products]
+    n = np.array([len(p.amounts) for p in products], dtype=np.float64)
+    error = np.array(
+        [_error(law, len(p.amounts), shape) for law, p in zip(laws, products, strict=True)]
+    )
+    logs = np.log([law.mean for law in laws])
+    precise = 1.0 / np.maximum(error, 1e-6) ** 2
+    between = _between(logs, precise) if len(products) > 1 else 1.0
+    centre_weight = 1.0 / (between + 1.0 / precise)
+    centre = float((centre_weight * logs).sum() / centre_weight.sum())
+    share = between / (between + 1.0 / precise) if len(products) > 1 else np.ones(1)
     drawn = np.exp(centre + share * (logs - centre))
-    spread = np.sqrt(share / precise + (1.0 - share) ** 2 / wide.sum())
-    found = {
-        p.name: _Mean(float(m), float(s), bool(w < 0.9))
-        for p, m, s, w in zip(products, drawn, spread, share, strict=True)
-    }
-    unseen = _Mean(float(np.exp(centre)), float(np.sqrt(between + 1.0 / wide.sum())), True)
-    return {**found, "": unseen}
+    spread = np.sqrt(share / precise + (1.0 - share) ** 2 / centre_weight.sum())
+    found = {}
+    for k, p in enumerate(products):
+        method = f"{laws[k].family}, " + ("own shape" if n[k] >= SMALL else "shape of all products")
+        if share[k] < DRAWN:
+            method += f"; its mean drawn {1.0 - share[k]:.0%} of the way to that of all"
+        law = laws[k] if share[k] > 0.999 else laws[k].scaled(float(drawn[k]))
+        found[p.name] = _Mean(law, float(spread[k]), method)
+    unseen = of_shape(shape.family, float(np.exp(centre)), shape.cv)
+    wide = float(np.sqrt(between + 1.0 / centre_weight.sum()))
+    return {**found, "": _Mean(unseen, wide, "no amounts of its own: as products differ")}
+
+
+def _between(logs: Floats, precise: Floats) -> float:
+    """The variance between products, by moments (DerSimonian and Laird 1986)."""
+    centre = float((precise * logs).sum() / precise.sum())
+    excess = float((precise * (logs - centre) ** 2).sum()) - (len(logs) - 1)
+    return max(excess / float(precise.sum() - (precise**2).sum() / precise.sum()), 0.0)
+
+
+def _error(law: Law, n: int, shape: Law) -> float:
+    """How well a mean is known; a list of prices by what other products' spread would say."""
+    if law.family == "fixed" and n < SMALL:
+        law = shape
+    return law.mean_cv(n)
+
+
+def _common_shape(products: list[_Product]) -> Law:
+    """The shape within products: pooled variance of the logarithms, and the commonest family."""
+    free = sum(len(p.amounts) - 1 for p in products)
+    if free < 1:
+        return of_shape("lognormal", 1.0, UNKNOWN_CV)
+    rest = sum(
+        float(((logs := np.log(p.amounts)) - logs.mean()) @ (logs - logs.mean())) for p in products
+    )
+    # One deal of a spread that planners find usual keeps a few equal deals from being certain.
+    square = (rest + np.log1p(UNKNOWN_CV**2)) / (free + 1.0)
+    families = [fit_law(p.amounts).family for p in products if len(p.amounts) >= SMALL]
+    family = max(sorted(set(families)), key=families.count) if families else "lognormal"
+    return of_shape(family, 1.0, float(np.sqrt(np.expm1(square))))
+
+
+def _own(product: _Product, shape: Law) -> Law:
+    """A product's own law, or that of the common shape and its mean where it has few deals."""
+    if len(product.amounts) >= SMALL or price_list(product.amounts) is not None:
+        return fit_law(product.amounts)
+    return of_shape(shape.family, float(product.amounts.mean()), shape.cv)
 
 
 def _mix(won: int, total: int, products: int) -> Estimate:
@@ -167,22 +219,17 @@ def _mix(won: int, total: int, products: int) -> Estimate:
     a, b = won + MIX_PRIOR, total - won + MIX_PRIOR * (products - 1)
     law = stats.beta(a, b)
     low, high = float(law.ppf(0.05)), float(law.ppf(0.95))
-    return Estimate(a / (a + b), low, high, won, "share of won deals, Dirichlet with half a case each")
+    return Estimate(
+        a / (a + b), low, high, won, "share of won deals, Dirichlet with half a case each"
+    )
 
 
-def _told(product: _Product, mean: _Mean, whole: Law, mix: Estimate) -> SizeFit:
-    n = len(product.amounts)
-    law = fit_law(product.amounts) if n >= SMALL or _sure(product.amounts) else whole
-    law = law.scaled(mean.value)
-    method = f"{law.family}, maximum likelihood"
-    if n < SMALL and not _sure(product.amounts):
-        method = f"{law.family}, shape of all products"
-    if mean.drawn:
-        method += "; mean drawn toward that of all products"
-    z = stats.norm.ppf(0.95) * mean.cv
-    low, high = mean.value * float(np.exp(-z)), mean.value * float(np.exp(z))
-    estimate = Estimate(law.mean, low, high, n, method)
-    tail = largest_fits(product.amounts, law)
+def _told(product: _Product, mean: _Mean, mix: Estimate) -> SizeFit:
+    law = mean.law
+    reach = float(np.exp(stats.norm.ppf(0.95) * mean.cv))
+    estimate = Estimate(
+        law.mean, law.mean / reach, law.mean * reach, len(product.amounts), mean.method
+    )
     return SizeFit(
         product.name,
         law.family,
@@ -190,13 +237,8 @@ def _told(product: _Product, mean: _Mean, whole: Law, mix: Estimate) -> SizeFit:
         estimate,
         mean.cv,
         mix,
-        tail,
+        largest_fits(product.amounts, law),
         law.aic,
         law.values,
         product.notes,
     )
-
-
-def _sure(amounts: Floats) -> bool:
-    """Whether even few deals show a list of prices."""
-    return price_list(amounts) is not None

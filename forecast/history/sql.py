@@ -58,7 +58,9 @@ def _address(url: str) -> URL:
         name = match[1]
         if name not in os.environ:
             mend = "Set it in the environment, or write the value in its place."
-            refuse("(url)", f"${{{name}}}, which is not set", "a variable that is set", mend, 1, "url")
+            refuse(
+                "(url)", f"${{{name}}}, which is not set", "a variable that is set", mend, 1, "url"
+            )
         return os.environ[name]
 
     filled = _VARIABLE.sub(value, url)
@@ -114,7 +116,9 @@ def _check_sqlite(address: URL) -> None:
     if not path or path == ":memory:":
         refuse(source, "no file", "a database in a file", "Write sqlite:///FILE.", 1, "url")
     if not os.path.isfile(path):
-        mend = f"Check its name; it is looked for in {os.path.abspath(os.path.dirname(path) or '.')}."
+        mend = (
+            f"Check its name; it is looked for in {os.path.abspath(os.path.dirname(path) or '.')}."
+        )
         refuse(source, "no such file", "a database that exists", mend, 1, "url")
 
 
@@ -141,7 +145,9 @@ def _table(source: str, names: list[str], rows: list[tuple[Any, ...]]) -> RawTab
     if not rows:
         refuse(source, "a query without a row", RECORDS, "Check its WHERE.", 1, "query")
     header = name_columns(names)
-    columns = dict(zip(header.names, (list(cells) for cells in zip(*rows, strict=True)), strict=True))
+    columns = dict(
+        zip(header.names, (list(cells) for cells in zip(*rows, strict=True)), strict=True)
+    )
     texts, kinds = typed_columns(columns)
     return RawTable(
         source,

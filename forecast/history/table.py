@@ -65,11 +65,11 @@ class RawTable:
 
     def are_dates(self, column: str) -> NDArray[np.bool_]:
         """Tell which cells of a column were dates at their source: array (row) of bool."""
-        return self.kind_of(column) == DATE
+        return np.equal(self.kind_of(column), DATE)
 
     def are_numbers(self, column: str) -> NDArray[np.bool_]:
         """Tell which cells of a column were numbers at their source: array (row) of bool."""
-        return self.kind_of(column) == NUMBER
+        return np.equal(self.kind_of(column), NUMBER)
 
     def fault(self, row: int | None, column: str, got: str, must: str, mend: str) -> Fault:
         """Make a fault of a cell; of the header where `row` is None."""
@@ -120,7 +120,7 @@ def _check_options(file: str, kind: str, **options: str | None) -> None:
             refuse(file, got, f"left out, as it is for {fits[name]}", f"Remove {name}:.", 1, name)
 
 
-def text_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+def text_frame(columns: Mapping[Any, Any]) -> pd.DataFrame:
     """Make a frame of text columns, the same way for every source."""
     return pd.DataFrame(dict(columns), dtype=str)
 

@@ -7,8 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecast.history.estimates import ArrivalFit, Estimate, SizeFit
-from forecast.history.figures_text import Page, count, figure, quoted, share, spread_of, uncertain
+from forecast.history.estimates import ArrivalFit, Estimate
+from forecast.history.figures_text import (
+    Page,
+    figure,
+    quoted,
+    said,
+    share,
+    share_note,
+    spread_of,
+    uncertain,
+    whole_shares,
+)
 from forecast.history.open_items import COLUMNS, write_open
 from forecast.history.write_journey import Journey, write_correlation
 from forecast.history.write_sizes import write_products
@@ -138,11 +148,9 @@ def _write_channels(page: Page, fit: Fit, journey: Journey) -> None:
 
 def _write_arrivals(page: Page, arrival: ArrivalFit) -> None:
     mean, per = arrival.mean, arrival.per
-    low, high = figure(mean.low, mean.low, mean.high), figure(mean.high, mean.low, mean.high)
     page.add(
         f"    leads: {{mean: {uncertain(mean, 'gamma', arrival.cv)}, per: {per}}}",
-        f"{figure(mean.value, mean.low, mean.high)} a {per} ({low} to {high}) | n {mean.n:,} | "
-        f"{mean.method}",
+        f"{said(mean, f' a {per}')} | {mean.method}",
     )
     if arrival.growth is not None and arrival.growth.value:
         page.add(f"    growth: {_growth(arrival.growth, per)}", share_note(arrival.growth))
@@ -166,30 +174,6 @@ def _growth(growth: Estimate, per: str) -> str:
         low, high = share(max(growth.low, -0.98)), share(growth.high)
         return f"{{amount: {{uniform: {{low: {low}, high: {high}}}}}, per: {per}}}"
     return f"{{amount: {{normal: {{mean: {mean}, sd: {figure(100 * sd)}%}}}}, per: {per}}}"
-
-
-def share_note(estimate: Estimate) -> str:
-    """Say an estimated share, its interval, cases and method."""
-    low, high = estimate.low, estimate.high
-    return (
-        f"{share(estimate.value, low, high)} ({share(low, low, high)} to "
-        f"{share(high, low, high)}) | n {estimate.n:,} | {estimate.method}"
-    )
-
-
-def whole_shares(values: Sequence[float], places: int = 2) -> list[str]:
-    """Write shares as percentages that add up to exactly 100%.
-
-    >>> whole_shares([1 / 3, 1 / 3, 1 / 3])
-    ['33.34%', '33.33%', '33.33%']
-    """
-    unit = 10**places
-    exact = [100 * unit * value / sum(values) for value in values]
-    units = [int(each) for each in exact]
-    rest = 100 * unit - sum(units)
-    for i in sorted(range(len(exact)), key=lambda i: (units[i] - exact[i], i))[:rest]:
-        units[i] += 1
-    return [f"{each / unit:.{places}f}".rstrip("0").rstrip(".") + "%" for each in units]
 
 
 def _write_segments(page: Page, fit: Fit, journey: Journey) -> None:
@@ -300,5 +284,3 @@ def _write_goals(page: Page, fit: Fit) -> None:
     page.add("# goals:")
     page.add(f"#   - {{metric: deals, every: quarter, target: {target}, confidence: 80%}}")
 
-
-__all__ = ["Sheet", "SizeFit", "count", "scenario_of", "write_scenario"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.history.estimates import Estimate, LagFit, WayFit
+from forecast.history.estimates import LagFit, WayFit
 from forecast.history.figures_text import (
     LEAST_CV,
     Page,
@@ -16,9 +16,12 @@ from forecast.history.figures_text import (
     figure,
     path_of,
     quoted,
+    said,
     share,
+    share_note,
     spread_of,
     uncertain,
+    whole_shares,
 )
 from forecast.history.records import LOST, WON
 from forecast.scenario.families import build
@@ -110,7 +113,7 @@ class Journey:
             page.add(f"{space}{quoted(way.to)}:")
             if not together:
                 page.add(
-                    f"{space}  conversion: {conversion(way)}", conversion_note(way.conversion)
+                    f"{space}  conversion: {conversion(way)}", share_note(way.conversion)
                 )
             if lag is not None:
                 page.add(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
@@ -131,15 +134,6 @@ def conversion(way: WayFit) -> str:
     return f"{{beta: {{won: {count(way.won)}, lost: {count(way.lost)}}}}}"
 
 
-def conversion_note(estimate: Estimate) -> str:
-    """Say an estimated share, its interval, cases and method."""
-    low, high = estimate.low, estimate.high
-    return (
-        f"{share(estimate.value, low, high)} ({share(low, low, high)} to "
-        f"{share(high, low, high)}) | n {estimate.n:,} | {estimate.method}"
-    )
-
-
 def _dirichlet(onward: Sequence[WayFit]) -> str:
     """Counts of all ways, worth as many cases as the least known of them."""
     worth = min(way.won + way.lost for way in onward)
@@ -149,9 +143,9 @@ def _dirichlet(onward: Sequence[WayFit]) -> str:
 
 
 def _dirichlet_note(onward: Sequence[WayFit]) -> str:
-    said = [f"{way.to} {conversion_note(way.conversion).split(' | ')[0]}" for way in onward]
+    each = [f"{way.to} {share_note(way.conversion).split(' | ')[0]}" for way in onward]
     first = onward[0].conversion
-    return f"{'; '.join(said)} | n {first.n:,} | {first.method}"
+    return f"{'; '.join(each)} | n {first.n:,} | {first.method}"
 
 
 def lag_text(lag: LagFit) -> str:
@@ -161,18 +155,16 @@ def lag_text(lag: LagFit) -> str:
     if lag.mean_days.value < 0.005:
         return "0 days"
     mean = uncertain(lag.mean_days, "lognormal", spread_of(lag.mean_days), " days")
-    return f"{{{lag.family}: {{mean: {mean}, cv: {figure(min(max(lag.cv, 0.01), 10.0))}}}}}"
+    return f"{{{lag.family}: {{mean: {mean}, cv: {min(max(lag.cv, 0.01), 10.0):.3g}}}}}"
 
 
 def lag_note(lag: LagFit) -> str:
     """Say a lag's mean, interval, cases, method, and by how much the family was chosen."""
     mean = lag.mean_days
-    low, high = figure(mean.low, mean.low, mean.high), figure(mean.high, mean.low, mean.high)
-    said = f"{figure(mean.value, mean.low, mean.high)} days ({low} to {high}) | n {mean.n:,}"
     others = sorted((aic - lag.aic[lag.family], name) for name, aic in lag.aic.items()
                     if name != lag.family and lag.family in lag.aic)  # fmt: skip
     chosen = f"; AIC {others[0][0]:.3g} below {others[0][1]}" if others else ""
-    return f"{said} | {mean.method}{chosen}"
+    return f"{said(mean, ' days')} | {mean.method}{chosen}"
 
 
 def _write_lost(page: Page, way: WayFit, lag: LagFit, never: float, space: str) -> None:
@@ -222,10 +214,8 @@ def _fewer(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def values_text(values: Sequence[tuple[float, float]], never: float = 0.0) -> str:
     """Write days with their shares, which add up to 100%, and perhaps those who never leave."""
-    from forecast.history.write import whole_shares
-
     shares = [part for _, part in values] + ([never] if never else [])
-    days = [f"{figure(max(day, 0.0))} days" for day, _ in values] + ([NEVER] if never else [])
+    days = [f"{float(f'{max(day, 0.0):.3g}'):g} days" for day, _ in values] + ([NEVER] if never else [])
     joined: dict[str, float] = {}
     for day, part in zip(days, shares, strict=True):
         joined[day] = joined.get(day, 0.0) + part

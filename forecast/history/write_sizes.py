@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import pandas as pd
 
 from forecast.history.estimates import SizeFit
-from forecast.history.figures_text import Page, figure, quoted, share, uncertain
+from forecast.history.figures_text import (
+    Page,
+    figure,
+    quoted,
+    said,
+    share,
+    share_note,
+    uncertain,
+    whole_shares,
+)
 
 MOST_SIZES = 200
 
@@ -16,8 +25,6 @@ def write_products(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -
     """Write the products: their mix and sizes; those that only open items have get no new deals."""
     if not sizes:
         return
-    from forecast.history.write import share_note, whole_shares
-
     page.add("products:")
     texts = whole_shares([fit.mix.value for fit in sizes])
     for fit, mix in zip(sizes, texts, strict=True):
@@ -34,22 +41,18 @@ def write_products(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -
 
 def _write_size(page: Page, fit: SizeFit) -> None:
     mean = fit.mean
-    low, high = figure(mean.low, mean.low, mean.high), figure(mean.high, mean.low, mean.high)
     others = sorted((aic - fit.aic[fit.family], name) for name, aic in fit.aic.items()
                     if name != fit.family and fit.family in fit.aic)  # fmt: skip
     chosen = f"; AIC {others[0][0]:.3g} below {others[0][1]}" if others else ""
     page.add(
         f"    size: {size_text(fit)}",
-        f"{figure(mean.value, mean.low, mean.high)} ({low} to {high}) | n {mean.n:,} | "
-        f"{mean.method}{chosen}",
+        f"{said(mean)} | {mean.method}{chosen}",
     )
 
 
 def size_text(fit: SizeFit) -> str:
     """Write a deal size; its mean is uncertain where the family has one."""
     if fit.family == "values":
-        from forecast.history.write import whole_shares
-
         shares = whole_shares([part for _, part in fit.values], 3)
         pairs = [f"{figure(v)}: {s}" for (v, _), s in zip(fit.values, shares, strict=True)
                  if s != "0%"]  # fmt: skip

@@ -1,0 +1,230 @@
+"""``forecast fit``: read an export by its mapping, fit a scenario to it, and write it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .group import BadInput
+from .options import json_option, quiet_option
+from .screen import print_json
+
+if TYPE_CHECKING:
+    from forecast.history.data_report import DataReport
+    from forecast.history.fit import Fit, Options
+    from forecast.history.records import Records
+
+MONTHS = (
+    "january february march april may june july august september october november december"
+).split()
+
+
+@click.command("fit", short_help="Fit a scenario to what really happened.")
+@click.argument("mapping", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--suggest",
+    type=click.Path(path_type=Path),
+    nargs=1,
+    multiple=True,
+    metavar="FILE",
+    help="Propose a mapping for FILE instead, and say what is not sure; twice to join two.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where the scenario goes; its open deals go beside it.  [default: scenario.yaml]",
+)
+@click.option(
+    "--as-of",
+    "as_of",
+    metavar="DAY",
+    help="Fit to what was known at the end of that day; by default to all.",
+)
+@click.option("--horizon", default="4 quarters", show_default=True, help="How far to look ahead.")
+@click.option(
+    "--period",
+    type=click.Choice(["month", "week", "day"]),
+    default="month",
+    show_default=True,
+    help="One step of simulated time.",
+)
+@click.option(
+    "--fiscal-year-start",
+    type=click.Choice(MONTHS),
+    default="january",
+    metavar="MONTH",
+    help="The first month of the fiscal year.  [default: january]",
+)
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw the fit against the data into DIR.",
+)
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+@json_option
+@quiet_option
+def command(**asked: Any) -> None:
+    """Fit a scenario to the records that MAPPING describes, every number with where it comes from.
+
+    The data report goes to stderr: what was read, set aside and why, and what looks strange.
+
+    \b
+    Examples:
+      forecast fit --suggest deals.csv --output crm.yaml
+      forecast fit crm.yaml --output scenario.yaml
+      forecast fit crm.yaml --as-of 2026-09-30 --plots pictures
+    """
+    if bool(asked["suggest"]) == (asked["mapping"] is not None):
+        raise click.UsageError("Give a mapping, or --suggest FILE to have one proposed")
+    if asked["suggest"]:
+        _suggest(asked)
+    else:
+        _fit(asked)
+
+
+def _suggest(asked: Mapping[str, Any]) -> None:
+    """Propose a mapping, on stdout or in a file."""
+    from forecast.history.suggest import suggest_mapping
+
+    text = suggest_mapping(*asked["suggest"])
+    if asked["output"] is None:
+        click.echo(text, nl=False)
+        return
+    write_all({asked["output"]: text}, asked["force"])
+    if not asked["quiet"]:
+        output = asked["output"]
+        click.echo(f"Wrote {output}. Look at its questions, then: forecast fit {output}.")
+
+
+def _fit(asked: Mapping[str, Any]) -> None:
+    """Read, fit, write; nothing is written before all is made."""
+    output: Path = asked["output"] or Path("scenario.yaml")
+    opened = output.with_name(f"{output.stem}-open.csv")
+    check_free([output, opened], asked["force"])
+    records, report = read_as_of(asked["mapping"], _day(asked["as_of"]))
+    if not asked["quiet"] and not asked["as_json"]:
+        click.echo(report.text(), err=True)
+    fit = _fitted(records, _options(asked), asked["mapping"])
+    pictures = _draw(fit, records, asked["plots"])
+    _write(fit, report, output, opened, asked)
+    if asked["as_json"]:
+        from forecast.history.document import fit_document
+
+        files = {"scenario": str(output), "plots": [str(path) for path in pictures]}
+        files["pipeline"] = str(opened) if len(fit.open_items) else None
+        print_json({"report": report.document(), **fit_document(fit), "files": files})
+    elif not asked["quiet"]:
+        from .fit_text import print_fit
+
+        print_fit(fit, output, pictures)
+
+
+def _draw(fit: Fit, records: Records, folder: Path | None) -> list[Path]:
+    if folder is None:
+        return []
+    from forecast.history.fit_plots import draw_fit
+
+    return draw_fit(fit, records, folder)
+
+
+def _options(asked: Mapping[str, Any]) -> Options:
+    """Check what was asked about the time ahead."""
+    from forecast.history.fit import Options
+    from forecast.scenario.quantities import QuantityFault, duration_days
+
+    try:
+        duration_days(asked["horizon"])
+    except QuantityFault as fault:
+        message = f"got {asked['horizon']}; must be {fault.must}. {fault.mend}"
+        raise click.BadParameter(message, param_hint="--horizon") from None
+    return Options(
+        horizon=asked["horizon"],
+        period=asked["period"],
+        fiscal_year_start=asked["fiscal_year_start"],
+    )
+
+
+def _day(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    from forecast.scenario.quantities import QuantityFault, day
+
+    try:
+        return day(text)
+    except QuantityFault as fault:
+        message = f"got {text}; must be {fault.must}. {fault.mend}"
+        raise click.BadParameter(message, param_hint="--as-of") from None
+
+
+def read_as_of(mapping: Path, as_of: dt.date | None) -> tuple[Records, DataReport]:
+    """Read an export by its mapping; of a day before its last one, what was known then."""
+    from forecast.history.read import read_records
+
+    records, report = read_records(mapping)
+    if as_of is None or as_of == records.as_of:
+        return records, report
+    if as_of > records.as_of:
+        return read_records(mapping, as_of)
+    return records.known_at(as_of), report
+
+
+def _fitted(records: Records, options: Options, mapping: Path) -> Fit:
+    from forecast.history.fit import fit_records
+
+    try:
+        return fit_records(records, options=options)
+    except ValueError as error:
+        raise BadInput(f"{mapping}: cannot be fitted: {error}.") from None
+
+
+def _write(
+    fit: Fit, report: DataReport, output: Path, opened: Path, asked: Mapping[str, Any]
+) -> None:
+    """Write the scenario, and beside it its open deals."""
+    from forecast.history.open_items import write_open
+    from forecast.history.write import Sheet, open_columns, write_scenario
+
+    read = [
+        f"Read from {table.source}: {table.used:,} of {table.rows:,} rows used."
+        for table in report.tables
+    ]
+    source = [*read, f"Mapping: {asked['mapping'].name}."]
+    name = " ".join(output.stem.replace("_", " ").replace("-", " ").replace(".", " ").split())
+    sheet = Sheet(name or "Fitted", opened.name, source)
+    texts = {output: write_scenario(fit, sheet)}
+    if len(fit.open_items):
+        texts[opened] = write_open(fit.open_items, open_columns(fit))
+    write_all(texts, asked["force"])
+
+
+def check_free(paths: list[Path], force: bool) -> None:
+    """Refuse to replace files, and folders that are not there, before any work is done."""
+    for path in paths:
+        if path.is_dir():
+            raise BadInput(f"{path}: got a folder; must be a file. Write {path / 'scenario.yaml'}.")
+        if path.exists() and not force:
+            raise BadInput(f"{path}: is there already. Choose another name, or use --force.")
+        if not path.absolute().parent.is_dir():
+            raise BadInput(f"{path}: the folder {path.parent} is not there. Create it first.")
+
+
+def write_all(texts: Mapping[Path, str], force: bool) -> None:
+    """Write all files beside their places, then rename them: all are written or none."""
+    check_free(list(texts), force)
+    beside = {path: path.with_name(f".{path.name}.part") for path in texts}
+    try:
+        for path, text in texts.items():
+            beside[path].write_text(text, encoding="utf-8", newline="\n")
+        # The scenario comes last: it names the others.
+        for path in reversed(beside):
+            beside[path].replace(path)
+    except OSError as error:
+        for part in beside.values():
+            part.unlink(missing_ok=True)
+        raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None
