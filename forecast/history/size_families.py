@@ -15,8 +15,10 @@ MOST_PRICES = 12  # of a price list
 DEALS_A_PRICE = 5  # at least, on average
 MISFIT = 0.12  # largest distance of distribution functions that a family may have
 MISFIT_LEAST = 50  # deals from which on that is looked at
+TOO_LARGE = 1e-4  # chance of a maximum as large that a family must leave
 SLICES = 100  # of an empirical distribution
 TAIL_SHARE = 0.1  # of the deals are its tail
+LIGHT_LEAST = 30  # deals of which a light tail is told
 ODD = 0.01  # chance of a maximum below or above which it is called odd
 
 
@@ -83,11 +85,9 @@ def fit_law(amounts: Floats) -> Law:
     if len(amounts) < 3 or np.ptp(np.log(amounts)) < 1e-9:
         return _few(amounts)
     laws = fit_families(amounts)
-    aic = {
-        name: float(4.0 - 2.0 * law.frozen().logpdf(amounts).sum()) for name, law in laws.items()
-    }
+    aic = {name: aic_of(law, amounts) for name, law in laws.items()}
     best = laws[min(aic, key=lambda name: aic[name])]
-    if len(amounts) >= MISFIT_LEAST and _distance(amounts, best) > MISFIT:
+    if len(amounts) >= MISFIT_LEAST and _misfits(amounts, best):
         return replace(_empirical(amounts), aic=aic)
     return replace(best, aic=aic)
 
@@ -95,6 +95,11 @@ def fit_law(amounts: Floats) -> Law:
 def fit_families(amounts: Floats) -> dict[str, Law]:
     """Fit every family by maximum likelihood to amounts (above 0) that are not all equal."""
     return {name: fit(amounts) for name, fit in _FITS.items()}
+
+
+def aic_of(law: Law, amounts: Floats) -> float:
+    """Give Akaike's criterion of a family with two parameters."""
+    return float(4.0 - 2.0 * law.frozen().logpdf(amounts).sum())
 
 
 def of_shape(family: str, mean: float, cv: float) -> Law:
@@ -131,13 +136,14 @@ def largest_fits(amounts: Floats, law: Law) -> str:
     if len(top) >= 3:
         said += f", the largest tenth brings {share:.0%} of the value"
     if law.frozen() is None:
-        return f"{said}; the sizes are as they were seen, none larger can come"
-    chance = law.chance_above(largest, len(amounts))
-    said += f"; a largest as large has a chance of {chance:.2g}"
-    if chance < ODD:
-        said += ": the tail is heavier than the family's"
-    elif chance > 1.0 - ODD and len(amounts) >= 30:
-        said += ": the tail is lighter than the family's"
+        said += "; sizes are as they were seen, none larger can come"
+    else:
+        chance = law.chance_above(largest, len(amounts))
+        said += f"; a largest as large has a chance of {chance:.2g}"
+        if chance < ODD:
+            said += ": the tail is heavier than the family's"
+        elif chance > 1.0 - ODD and len(amounts) >= LIGHT_LEAST:
+            said += ": the tail is lighter than the family's"
     if len(top) >= 10:
         hill = float(np.mean(np.log(top[:-1] / top[-1])))
         if hill > 0.5:
@@ -193,6 +199,10 @@ _FITS = {"lognormal": _lognormal, "gamma": _gamma, "weibull": _weibull}
 def _distance(x: Floats, law: Law) -> float:
     """The largest distance of the distribution functions (Kolmogorov)."""
     return float(stats.ks_1samp(x, law.frozen().cdf, method="asymp").statistic)
+
+
+def _misfits(x: Floats, law: Law) -> bool:
+    return _distance(x, law) > MISFIT or law.chance_above(float(x.max()), len(x)) < TOO_LARGE
 
 
 def _empirical(x: Floats) -> Law:

@@ -14,6 +14,7 @@ from forecast.history.records import OPEN, UNDATED, WON, Records
 from forecast.history.size_families import (
     Floats,
     Law,
+    aic_of,
     fit_families,
     fit_law,
     largest_fits,
@@ -24,7 +25,9 @@ from forecast.history.size_families import (
 OUTLIER_CHANCE = 1e-4  # of a largest deal as large: below it is set aside
 LEAST_OTHERS = 10  # deals beside which one can be an outlier
 MOST_OUTLIERS = 5
+CLOSE = 6.0  # AIC within which a family is still thought possible
 FAR = 20.0  # times the median: what is nearer is no outlier
+APART = 8.0  # times the next lower deal: heavy tails have no such gaps
 DRAWN = 0.95  # share of its own that a mean keeps without a word
 UNKNOWN_CV = 0.5  # of sizes of which nothing is known
 SMALL = 20  # deals below which a product takes the shape of all
@@ -97,7 +100,7 @@ def _product(name: str, rows: pd.DataFrame) -> _Product:
 
 
 def _without_outliers(amounts: Floats) -> tuple[NDArray[np.bool_], list[str]]:
-    """Set aside largest amounts where no family of the others lets the least of them be.
+    """Set aside largest amounts where no family that fits the others lets the least of them be.
 
     From many to one (Rosner 1983), as a second outlier would hide the first.
     """
@@ -106,7 +109,8 @@ def _without_outliers(amounts: Floats) -> tuple[NDArray[np.bool_], list[str]]:
     for many in range(min(MOST_OUTLIERS, len(amounts) // LEAST_OTHERS), 0, -1):
         rest, strange = amounts[order[:-many]], order[-many:]
         least, median = float(amounts[strange[0]]), float(np.median(rest))
-        if least < FAR * median or _possible(least, rest):
+        near = least < FAR * median or least < APART * float(rest.max())
+        if near or _possible(least, rest):
             continue
         kept[strange] = False
         return kept, [
@@ -121,7 +125,9 @@ def _possible(largest: float, rest: Floats) -> bool:
     if np.ptp(np.log(rest)) < 1e-9:
         return False
     laws = fit_families(rest).values()
-    return any(law.chance_above(largest, len(rest) + 1) >= OUTLIER_CHANCE for law in laws)
+    aic = [aic_of(law, rest) for law in laws]
+    close = [law for law, a in zip(laws, aic, strict=True) if a <= min(aic) + CLOSE]
+    return any(law.chance_above(largest, len(rest) + 1) >= OUTLIER_CHANCE for law in close)
 
 
 def _trend(amounts: Floats, days: Floats) -> list[str]:
