@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecast.history.plain_dates import NO_OFFSET, read_plain
+
 DAY_FIRST, MONTH_FIRST, YEAR_FIRST = "day-month-year", "month-day-year", "year-month-day"
 ORDERS: Final = (YEAR_FIRST, DAY_FIRST, MONTH_FIRST)
 EXCEL: Final = "excel"
@@ -35,6 +37,7 @@ _MONTHS: Final = {
     )
     for name in names.split()
 }  # fmt: skip
+_CHUNK: Final = 100_000
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 _EXCEL_ZERO: Final = dt.date(1899, 12, 30).toordinal()
@@ -74,14 +77,22 @@ def read_days(texts: Sequence[str], order: str | None, zone: str | None) -> Days
     (UTC if None); what is written without an offset is taken in it.
     """
     count = len(texts)
-    state = np.empty(count, dtype=np.int8)
+    state = np.full(count, UNREADABLE, dtype=np.int8)
     day, clock = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    offset = np.full(count, np.iinfo(np.int64).min)
+    offset = np.full(count, NO_OFFSET)
     read = _Reader(order)
-    for row, text in enumerate(texts):
-        state[row], day[row], clock[row], minutes = read.cell(text)
-        if minutes is not None:
-            offset[row] = minutes
+    for start in range(0, count, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        rows = np.arange(start, min(count, part.stop))
+        if read.pattern is None:
+            quick = read_plain(texts[part])
+            good = quick.good
+            state[part][good] = READ
+            day[part], clock[part], offset[part] = quick.day, quick.clock, quick.offset
+            rows = start + np.flatnonzero(~good)
+        for row in rows.tolist():
+            state[row], day[row], clock[row], minutes = read.cell(texts[row])
+            offset[row] = NO_OFFSET if minutes is None else minutes
     return _in_zone(state, day, clock, offset, zone)
 
 
@@ -94,7 +105,7 @@ def _in_zone(
 ) -> Days:
     """Bring what has an offset to the wall clock of the zone."""
     wall = (day - _EPOCH) * _DAY_US + clock
-    zoned = (offset != np.iinfo(np.int64).min) & (state == READ)
+    zoned = (offset != NO_OFFSET) & (state == READ)
     moment = wall.copy()
     if zoned.any():
         instants = wall[zoned] - offset[zoned] * 60_000_000

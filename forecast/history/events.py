@@ -116,7 +116,8 @@ def found_in_events(events: Events, about: About | None) -> Found:
     again = np.r_[False, (state[1:] == state[:-1]) & ~first[1:]] if len(row) else first
     if again.any():
         rows.notes.append(f"{int(again.sum()):,} events repeat the stage of their item: it goes on")
-    ids = [rows.ids.texts[code] for code in codes[first]]
+    texts = rows.ids.texts
+    ids = [texts[code] for code in codes[first].tolist()]
     labels = {
         name: _first_said(rows, name, each, row, item) for name, each in events.labels.items()
     }
@@ -164,7 +165,8 @@ def _add(about: About, events: Rows, codes: Ints, labels: dict[str, Coded], amou
     row_of = np.full(len(places) + 1, -1, dtype=np.int64)
     usable = np.flatnonzero(rows.live)
     row_of[rows.ids.codes[usable]] = usable
-    mine = np.array([places.get(events.ids.texts[code], len(places)) for code in codes])
+    texts_of = events.ids.texts
+    mine = np.array([places.get(texts_of[code], len(places)) for code in codes.tolist()])
     row = row_of[mine]
     used = np.zeros(len(rows), dtype=bool)
     used[row[row >= 0]] = True

@@ -157,7 +157,7 @@ def _together(
     happened = [each for deals, item in parts for each in _happened(deals, item, mapping.stages)]
     item, state, day = (np.concatenate(each) for each in zip(*happened, strict=True))
     return Found(
-        [ids[row] for row in kept],
+        [ids.texts[code] for code in ids.codes[kept].tolist()],
         {name: Coded(each.codes[kept], each.texts) for name, each in labels.items()},
         amount[kept],
         item,

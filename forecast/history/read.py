@@ -125,15 +125,9 @@ def _records(found: Found, mapping: ExportMapping, last: dt.date) -> Records:
     stays = make_stays(found.item[order], found.state[order], found.day[order], mapping.stages)
     items = pd.DataFrame({"id": found.ids, "amount": found.amount})
     for name, coded in found.labels.items():
-        texts, places = np.unique(
-            np.array([text or UNKNOWN for text in coded.texts], dtype=object).astype(str),
-            return_inverse=True,
-        )
-        codes = places[coded.codes]
-        used = np.unique(codes)
-        items[name] = pd.Categorical.from_codes(
-            np.searchsorted(used, codes), categories=[str(text) for text in texts[used]]
-        )
+        names = np.array([text or UNKNOWN for text in coded.texts], dtype=object)
+        places, once = pd.factorize(names)
+        items[name] = pd.Categorical.from_codes(places[coded.codes], categories=pd.Index(once))
     return build_records(
         items, stays, mapping.stages, last, mapping.currency, dict(mapping.recorded)
     )

@@ -33,7 +33,7 @@ class Coded:
     texts: list[str]
 
     def __getitem__(self, row: int) -> str:
-        return self.texts[self.codes[row]]
+        return self.texts[int(self.codes[row])]
 
     def spread(self, values: Any) -> Any:
         """Give a value of each text to its rows."""
@@ -83,7 +83,7 @@ class Rows:
     @property
     def live(self) -> Mask:
         """Tell which rows are not set aside."""
-        return self.fate == 0
+        return np.asarray(self.fate == 0)
 
     def has(self, name: str) -> bool:
         """Tell whether one of our columns is there."""
@@ -92,10 +92,13 @@ class Rows:
     def coded(self, theirs: str) -> Coded:
         """Give a column of the export, without the spaces around its texts."""
         if theirs not in self._coded:
-            codes, texts = pd.factorize(self.raw.frame[theirs])
-            plain = pd.Series([str(text).strip() for text in texts], dtype=object)
-            again, once = pd.factorize(plain)
-            self._coded[theirs] = Coded(again[codes].astype(np.int64), [str(t) for t in once])
+            codes, found = pd.factorize(self.raw.frame[theirs])
+            texts = found.tolist()
+            plain = [text.strip() for text in texts]
+            if plain != texts:
+                again, once = pd.factorize(np.array(plain, dtype=object))
+                codes, plain = again[codes], once.tolist()
+            self._coded[theirs] = Coded(codes.astype(np.int64, copy=False), plain)
         return self._coded[theirs]
 
     def column(self, name: str) -> Coded:

@@ -23,15 +23,15 @@ def make_stays(item: Ints, state: Ints, day: Ints, stages: tuple[str, ...]) -> p
     inside = following < len(item)
     safe = np.where(inside, following, 0)
     goes_on = inside & (item[safe] == item[starts])
-    ways = np.array([*stages, WON, LOST, STAYING], dtype=object)
+    ways = pd.Index([*stages, WON, LOST, STAYING])
     return pd.DataFrame(
         {
             "item": item[starts],
-            "stage": pd.Categorical.from_codes(state[starts], categories=list(stages)),
+            "stage": pd.Categorical.from_codes(state[starts], categories=pd.Index(stages)),
             "entered": day[starts],
             "left": np.where(goes_on, day[safe], OPEN),
             "to": pd.Categorical.from_codes(
-                np.where(goes_on, state[safe], ends + 2), categories=list(ways)
+                np.where(goes_on, state[safe], ends + 2), categories=ways
             ),
         }
     )
