@@ -10,14 +10,10 @@ import pandas as pd
 
 from forecast.engine.request import OUTCOME
 from forecast.engine.simulate import cuts, in_order, ready
-from forecast.history.origins import BOOKINGS, DEALS, Floats, wins_of
+from forecast.history.origins import BOOKINGS, DEALS, Floats
 from forecast.history.records import Records
-from forecast.history.sums import random_sums
 from forecast.scenario.calendar import Calendar, by_period
 from forecast.scenario.model import Arrivals, Assumptions, Rate, Scenario
-
-ENOUGH_SIZES = 5  # of a product, to go by these alone
-SEED_BITS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,6 @@ MakeScenario = Callable[[Known], Scenario]
 def period_totals(scenario: Scenario, known: Known, runs: int, seed: int) -> Mapping[str, Floats]:
     """Simulate a scenario: deals and bookings by run and period, (run, period) each.
 
-    What an open deal is worth was not known then (see ``Records.known_at``): each that is won gets
-    the size of one that was won before, of its product where that was bought five times or more.
     Raises ValueError where the scenario is about other periods than those asked for.
     """
     if scenario.calendar.edges != known.calendar.edges:
@@ -47,35 +41,19 @@ def period_totals(scenario: Scenario, known: Known, runs: int, seed: int) -> Map
     scenario = replace(scenario, calendar=by_period(scenario.calendar), goals=())
     if known.arrivals is not None:
         scenario = with_arrivals(scenario, known.arrivals)
-    products, periods = len(scenario.products), scenario.calendar.periods
-    simulator = ready(scenario, runs, seed, 8 * periods * (2 + products), OUTCOME)
-    deals, bookings = np.zeros((runs, periods)), np.zeros((runs, periods))
-    opened = np.zeros((products, runs, periods), dtype=np.int64)
+    periods = scenario.calendar.periods
+    simulator = ready(scenario, runs, seed, 16 * periods, OUTCOME)
+    deals, bookings = np.empty((runs, periods)), np.empty((runs, periods))
 
     def one(first: int, count: int) -> None:
         rows = simulator.empty(count)
         simulator.into(first, rows)
-        at = slice(first, first + count)
-        deals[at] = rows.deals.sum(axis=(2, 3, 4))
-        bookings[at] = (rows.bookings - rows.pipeline_bookings).sum(axis=(2, 3, 4))
-        opened[:, at] = np.moveaxis(rows.pipeline_deals.sum(axis=(2, 3)), 2, 0)
+        deals[first : first + count] = rows.deals.sum(axis=(2, 3, 4))
+        bookings[first : first + count] = rows.bookings.sum(axis=(2, 3, 4))
 
     for _ in in_order(one, cuts(runs, simulator.slice_runs())):
         pass
-    rng = np.random.default_rng([seed & SEED_BITS, scenario.calendar.edges[0]])
-    for product, counts in zip(scenario.products, opened, strict=True):
-        bookings += random_sums(counts, _sizes(known.records, product), rng)
     return {DEALS: deals, BOOKINGS: bookings}
-
-
-def _sizes(records: Records, product: str) -> Floats:
-    """The values of the deals won so far: of a product, if they are enough, or of all."""
-    wins = wins_of(records)
-    amounts = wins.amount
-    bought = records.items["product"].astype(str).to_numpy()[wins.item] == product
-    if np.isfinite(amounts[bought]).sum() >= ENOUGH_SIZES:
-        amounts = amounts[bought]
-    return amounts[np.isfinite(amounts)]
 
 
 def with_arrivals(scenario: Scenario, arrivals: pd.DataFrame) -> Scenario:
