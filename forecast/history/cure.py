@@ -1,20 +1,21 @@
 """Fit conversions and lags of a stage together, and say how well both are known.
 
-The likelihood (see likelihood) times a weak prior is maximised, and the posterior found by weighting
-draws of a t distribution around the maximum (importance sampling; Geweke 1989, Econometrica 57). Both
-work in log odds, log mean and log cv. Where the oldest item is younger than lags are long, a low
-conversion with a short lag and a high one with a long lag say the same about what was seen: the
-posterior is then wide and correlated, and the prior alone keeps it from infinity.
+The likelihood (see likelihood) times a weak prior is maximised, and the posterior found by
+weighting draws of a t distribution around the maximum (importance sampling; Geweke 1989,
+Econometrica 57). Both work in log odds, log mean and log cv. Where the oldest item is younger than
+lags are long, a low conversion with a short lag and a high one with a long lag say the same about
+what was seen: the posterior is then wide and correlated, and the prior keeps it from infinity.
 
 The prior counts half a case for each way and for what is never seen to leave (Jeffreys' prior of
-counts), puts a lag's mean within a factor of 7 of that of the lags seen (95%), and its cv between
-0.34 and 2.4. Where no lag was seen its mean is put within a factor of 2.7 of half the mean age.
+counts), puts a lag's mean within a factor of 10 of that of the lags seen (95%), and its cv between
+0.34 and 2.4. Where no lag was seen its mean is put within a factor of 2.7 of half the mean age. Of
+complete counts the maximum, in log odds, is the mean: 6.5 of 21.5 for 6 of 20 on one of two ways.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -28,7 +29,7 @@ from .likelihood import Counts
 from .tallies import IntArray
 
 HALF_CASE = 0.5
-MEAN_SD, UNSEEN_SD = 1.0, 0.5
+MEAN_SD, UNSEEN_SD = 1.2, 0.5
 CV_CENTRE, CV_SD = math.log(0.9), 0.5
 STEP = 1e-5
 FREEDOM = 6.0
@@ -42,7 +43,7 @@ class Shape:
     """Hold how the lag of one way is told: a family's name, or "values" with their table."""
 
     family: str
-    table: DayTable | None = None
+    table: DayTable | None = field(default=None, compare=False)
 
     @property
     def free(self) -> int:
@@ -52,7 +53,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Mode:
-    """Hold the best parameters: log odds (K) against leaving never, then each lag's log mean, cv."""
+    """Hold the best parameters: K log odds against leaving never, then each lag's log mean, cv."""
 
     shapes: tuple[Shape, ...]
     theta: FloatArray

@@ -1,8 +1,8 @@
 """How likely records are, given conversions and lags: mixture cure with competing risks.
 
 An item that enters a stage on day s goes way k in the end with chance c_k, and then leaves d days
-later with chance p_k(d), H_k(d) being that of d days or fewer (lag_families). With what is left over,
-c_0 = 1 - sum c_k, it is never seen to leave. What is known at the end of day A says
+later with chance p_k(d), H_k(d) being that of d days or fewer (lag_families). With what is left
+over, c_0 = 1 - sum c_k, it is never seen to leave. What is known at the end of day A says
 
     left by way k, d days after it entered     c_k p_k(d)
     left by way k, nobody knows when           c_k [H_k(A - s) - h_k]
@@ -10,13 +10,13 @@ c_0 = 1 - sum c_k, it is never seen to leave. What is known at the end of day A 
 
 with h_k = 0; but where leaving is recorded from day R on only and all items are there,
 h_k = H_k(R - 1 - s) for those that entered before R: they may have left unseen. Where those that
-left before R are missing (delayed entry), h_k = 0 in the last line, H_k(R - 1 - s) in the one above,
-and the chance of each item that entered before R is divided by that of being there at all,
+left before R are missing (delayed entry), h_k = 0 in the last line, H_k(R - 1 - s) in the one
+above, and the chance of each item that entered before R is divided by that of being there at all,
 1 - sum c_k H_k(R - 1 - s).
 
-Sources: cure fraction: Boag 1949 (J. R. Stat. Soc. B 11), Maller & Zhou 1996 (Survival Analysis with
-Long-Term Survivors); competing risks as a mixture: Larson & Dinse 1985 (Appl. Stat. 34); truncation:
-Turnbull 1976 (J. R. Stat. Soc. B 38).
+Sources: cure fraction: Boag 1949 (J. R. Stat. Soc. B 11), Maller & Zhou 1996 (Survival Analysis
+with Long-Term Survivors); competing risks as a mixture: Larson & Dinse 1985 (Appl. Stat. 34);
+truncation: Turnbull 1976 (J. R. Stat. Soc. B 38).
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from .cure import Cure, Mode, Posterior, Shape
 from .lag_families import FAMILIES, FloatArray
 from .likelihood import Counts
+from .seen_lags import Bins, bins_table, equal_bins, seen_to_the_end, self_consistent
 from .tallies import Tally
 
+VALUES = "values"
+CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
 AS_GOOD = 4.0  # log posterior below the best at which a family does not count any more
 
 
@@ -20,7 +23,7 @@ class StageFit:
 
     `weights` (N), `conversions` (N, K) and `means` (N, K, days) are draws of what is not known,
     over all families that fit about as well; `mode` is the best fit of the best families, and
-    `aic` has each way's, by family.
+    `aic` has each way's, by family. `bins` has the lags that are told as they were seen.
     """
 
     tally: Tally
@@ -30,9 +33,10 @@ class StageFit:
     conversions: FloatArray
     means: FloatArray
     shifts: tuple[float, ...]
+    bins: dict[int, Bins]
 
     def mean_and_cv(self, k: int) -> tuple[float, float]:
-        """Give the best fit's mean lag on way k, in days, and its cv."""
+        """Give the best fit's mean lag on way k, told by a family, in days, and its cv."""
         log_mean, log_cv = self.mode.lag(k)
         mean = float(np.exp(log_mean))
         return mean + self.shifts[k], float(np.exp(log_cv)) * mean / (mean + self.shifts[k])
@@ -43,8 +47,33 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     cure = Cure(Counts(tally, delayed))
     mode = cure.mode(tuple(Shape("gamma") for _ in tally.ways))
     tried = {mode.shapes: mode}
-    order = np.argsort(-tally.left.sum(axis=1))
-    for _ in range(2):
+    mode = _best_families(cure, mode, tried)
+    mode, bins = _with_bins(cure, mode, tried, delayed)
+    for k in bins:  # what families would have made of it
+        for family in FAMILIES:
+            _try(cure, mode, k, family, tried)
+    near = [m for m in tried.values() if _steps(m, mode) <= 1]
+    good = [
+        m
+        for m in near
+        if m.log_posterior > mode.log_posterior - AS_GOOD
+        and all(m.shapes[k].family == VALUES for k in bins)
+    ]
+    aic = tuple(
+        {m.shapes[k].family: _aic(m, bins) for m in near if _steps(m, mode, but=k) == 0}
+        for k in range(len(tally.ways))
+    )
+    # A lag that is rounded up to whole units is half a unit longer than the law's.
+    shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
+    weights, conversions, log_means = _average([cure.posterior(m) for m in good])
+    means = np.exp(log_means) + np.array(shifts)
+    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins)
+
+
+def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
+    """Try families way by way, the one with the most cases first, until none is better."""
+    order = np.argsort(-cure.counts.gone)
+    for _ in range(3):
         before = mode
         for k in order:
             for family in FAMILIES:
@@ -53,35 +82,67 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
                     mode = other
         if mode is before:
             break
-    near = [m for m in tried.values() if _steps(m, mode) <= 1]
-    good = [m for m in near if m.log_posterior > mode.log_posterior - AS_GOOD]
-    aic = tuple(
-        {
-            m.shapes[k].family: 2.0 * len(m.theta) - 2.0 * m.log_likelihood
-            for m in near
-            if all(m.shapes[j] == mode.shapes[j] for j in range(len(tally.ways)) if j != k)
-        }
-        for k in range(len(tally.ways))
+    return mode
+
+
+def _with_bins(
+    cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode], delayed: bool
+) -> tuple[Mode, dict[int, Bins]]:
+    """Tell lags as they were seen where that fits clearly better."""
+    tally, found = cure.counts.tally, dict[int, Bins]()
+    for k in range(len(tally.ways)):
+        if cure.units[k] > 1 or not seen_to_the_end(tally, k):
+            continue
+        edges = {j: bins.edges for j, bins in found.items()} | {k: equal_bins(tally, k)}
+        other, bins = mode, dict[int, Bins]()
+        for _ in range(2):  # the other ways' lags are fitted to the bins, and the bins to them
+            tables = cure.tables(other.shapes, other.theta)
+            _, bins = self_consistent(tally, tables, edges, not delayed)
+            shapes = tuple(
+                Shape(VALUES, bins_table(bins[j], tally.longest)) if j in bins else shape
+                for j, shape in enumerate(mode.shapes)
+            )
+            other = cure.mode(shapes)
+        tried[other.shapes] = other
+        if _aic(other, bins) < _aic(mode, found) - CLEARLY:
+            mode, found = other, bins
+            mode = _best_families_beside(cure, mode, found, tried)
+    return mode, found
+
+
+def _best_families_beside(
+    cure: Cure, mode: Mode, bins: dict[int, Bins], tried: dict[tuple[Shape, ...], Mode]
+) -> Mode:
+    for k in range(len(mode.shapes)):
+        if k not in bins:
+            for family in FAMILIES:
+                other = _try(cure, mode, k, family, tried)
+                if other.log_likelihood > mode.log_likelihood:
+                    mode = other
+    return mode
+
+
+def _aic(mode: Mode, bins: dict[int, Bins]) -> float:
+    """Akaike's criterion; all but one of the bins' chances are parameters."""
+    free = sum(
+        len(bins[k].chances) - 1 if shape.family == VALUES and k in bins else shape.free
+        for k, shape in enumerate(mode.shapes)
     )
-    # A lag that is rounded up to whole units is half a unit longer than the law's.
-    shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
-    weights, conversions, log_means = _average([cure.posterior(m) for m in good])
-    return StageFit(
-        tally, mode, aic, weights, conversions, np.exp(log_means) + np.array(shifts), shifts
-    )
+    return 2.0 * (len(mode.shapes) + free) - 2.0 * mode.log_likelihood
 
 
 def _try(cure: Cure, mode: Mode, k: int, family: str, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
-    shapes = tuple(
-        replace(shape, family=family) if j == k else shape for j, shape in enumerate(mode.shapes)
-    )
+    shapes = tuple(Shape(family) if j == k else shape for j, shape in enumerate(mode.shapes))
     if shapes not in tried:
-        tried[shapes] = cure.mode(shapes, mode.theta)
+        same = all(shape.free for shape in mode.shapes)
+        tried[shapes] = cure.mode(shapes, mode.theta if same else None)
     return tried[shapes]
 
 
-def _steps(one: Mode, other: Mode) -> int:
-    return sum(a != b for a, b in zip(one.shapes, other.shapes, strict=True))
+def _steps(one: Mode, other: Mode, but: int = -1) -> int:
+    """Count the ways whose families differ, all but one of them."""
+    pairs = enumerate(zip(one.shapes, other.shapes, strict=True))
+    return sum(a != b for k, (a, b) in pairs if k != but)
 
 
 def _average(posteriors: list[Posterior]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -22,8 +22,8 @@ class Tally:
     K ways, D the longest time that is known, in days.
 
     - left (K, D + 1): those seen to leave, by way and lag.
-    - there (M): those not seen to leave; `age` (M, K) at the last day known, on each way's clock, and
-      `unseen` (M, K) up to which age leaving was not recorded.
+    - there (M): those not seen to leave; `age` (M, K) at the last day known, on each way's clock,
+      and `unseen` (M, K) up to which age leaving was not recorded.
     - undated (K, M): those that left, nobody knows when, at the same ages.
     - late (M): those in the list only because they were still there at age `unseen`.
     - entered (M): all, by day of entry: the M rows are days, and `days_of_entry` says which.
@@ -43,7 +43,7 @@ class Tally:
     @property
     def longest(self) -> int:
         """Give the longest time that is known, in days."""
-        return self.left.shape[1] - 1
+        return int(self.left.shape[1]) - 1
 
     @property
     def seen(self) -> FloatArray:
