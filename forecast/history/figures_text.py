@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -155,6 +156,21 @@ class Page:
         for line in wrapped(text, 100 - indent):
             self.add(f"{' ' * indent}# {line}")
 
+    def add_list(self, text: str, note: str = "") -> None:
+        """Add a line that may be too long for one: it goes on below, after a comma."""
+        if len(text) <= 110:
+            self.add(text, note)
+            return
+        indent = " " * (len(text) - len(text.lstrip()))
+        if note:
+            self.comment(note, len(indent))
+        first, *rest = textwrap.wrap(
+            text.strip(), 96, break_long_words=False, break_on_hyphens=False
+        )
+        self.add(indent + first)
+        for line in rest:
+            self.add(f"{indent}  {line}")
+
     def text(self) -> str:
         """Give the whole text."""
         out: list[str] = []
@@ -171,8 +187,6 @@ class Page:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Break a text into lines at its spaces."""
-    import textwrap
-
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
     return lines or [""]
 

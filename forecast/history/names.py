@@ -15,6 +15,7 @@ from forecast.scenario.stages import RESERVED_STAGES
 
 MOST = {"channel": 100, "segment": 50, "product": 50}  # more are joined: a plan has few
 OTHER = "other"
+ONLY = {"channel": "all leads", "segment": UNKNOWN, "product": "deal"}  # where none is named
 FORMULA = "=+-@ "  # what a spreadsheet takes for the beginning of a formula
 
 
@@ -41,8 +42,10 @@ def with_safe_names(records: Records) -> tuple[Records, tuple[str, ...]]:
     notes: list[str] = []
     items, stays = records.items, records.stays
     for label in LABELS:
-        new = _renamed(items[label].cat.categories, ())
-        notes += _told(label, new)
+        names = [str(name) for name in items[label].cat.categories]
+        # A scenario has one channel at least; where no item says its own, it is that of all.
+        new = {UNKNOWN: ONLY[label]} if names == [UNKNOWN] else _renamed(names, ())
+        notes += _told(label, new) if names != [UNKNOWN] else []
         items = items.assign(**{label: items[label].cat.rename_categories(new)})
         items, joined = _joined(items, label)
         notes += joined

@@ -116,7 +116,7 @@ class Journey:
                     f"{space}  conversion: {conversion(way)}", share_note(way.conversion)
                 )
             if lag is not None:
-                page.add(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
+                page.add_list(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
             elif together:
                 page.add(f"{space}  lag: 0 days", "no lag is known")
         lost = ways.get(LOST)
@@ -170,7 +170,7 @@ def lag_note(lag: LagFit) -> str:
 def _write_lost(page: Page, way: WayFit, lag: LagFit, never: float, space: str) -> None:
     page.add(f"{space}{LOST}:")
     if never < LEAST_NEVER:
-        page.add(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
+        page.add_list(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
         return
     lost = way.conversion.value
     values = [(days, part * lost) for days, part in _fewer(slices(lag))]
@@ -180,7 +180,8 @@ def _write_lost(page: Page, way: WayFit, lag: LagFit, never: float, space: str) 
         len(space) + 2,
     )
     total = lost + never
-    page.add(f"{space}  lag: {values_text([(d, p / total) for d, p in values], never / total)}")
+    whole = values_text([(days, part / total) for days, part in values], never / total)
+    page.add_list(f"{space}  lag: {whole}")
 
 
 def slices(lag: LagFit) -> list[tuple[float, float]]:

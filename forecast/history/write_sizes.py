@@ -44,7 +44,7 @@ def _write_size(page: Page, fit: SizeFit) -> None:
     others = sorted((aic - fit.aic[fit.family], name) for name, aic in fit.aic.items()
                     if name != fit.family and fit.family in fit.aic)  # fmt: skip
     chosen = f"; AIC {others[0][0]:.3g} below {others[0][1]}" if others else ""
-    page.add(
+    page.add_list(
         f"    size: {size_text(fit)}",
         f"{said(mean)} | {mean.method}{chosen}",
     )
