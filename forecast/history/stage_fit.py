@@ -57,7 +57,7 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
         m
         for m in near
         if m.log_posterior > mode.log_posterior - AS_GOOD
-        and all(m.shapes[k].family == VALUES for k in bins)
+        and all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
     ]
     aic = tuple(
         {m.shapes[k].family: _aic(m, bins) for m in near if _steps(m, mode, but=k) == 0}
