@@ -20,6 +20,7 @@ SHORT_WEEKS = 9  # of a history that is told by the week
 MOST_WEEKS = 260  # looked at: five years
 HORIZON_DAYS = 182.0
 DAMPING_A_MONTH = 0.9  # what is left of a growth after a month
+JUMP_VARIANCE = 0.25  # of the logarithm of the level, of a jump to come
 FEW = 0.02  # share of a channel's items below which a stage of entry is not told apart
 ORDER = 90.0  # percent of the intervals
 
@@ -76,7 +77,8 @@ def _told(name: tuple[str, str], k: int, levels: Levels, ask: _Ask) -> ArrivalFi
     weight, shape, now = levels.weight[k], levels.shape[k], levels.mean[k]
     half = ask.horizon_days / 2.0 / WEEK
     damped = levels.drift * _damped_weeks(half)
-    walked = levels.walk * half
+    undamped = levels.drift * (half - _damped_weeks(half))  # nobody knows how long growth lasts
+    walked = levels.walk * half + undamped**2 + levels.jumps[k] * half * JUMP_VARIANCE
     level = now * np.exp(damped)
     mean_half = float(weight @ level)
     second = float(weight @ (level**2 * (1.0 + 1.0 / shape) * np.exp(walked)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -33,6 +34,10 @@ def cell_text(value: Any) -> str:
     for kind, write in _WRITERS.items():
         if isinstance(value, kind):
             return write(value)
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, default=str, ensure_ascii=False)
     return str(value)
 
 

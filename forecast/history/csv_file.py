@@ -25,8 +25,15 @@ from forecast.history.files import (
     read_bytes,
     refuse,
 )
-from forecast.history.headers import RECORDS, check_report, check_width, name_columns
-from forecast.history.table import RawTable, filled_rows, text_frame
+from forecast.history.headers import (
+    NO_ROWS,
+    NO_ROWS_MEND,
+    RECORDS,
+    check_report,
+    check_width,
+    name_columns,
+)
+from forecast.history.table import RawTable, filled_rows, text_frame, without_bare
 from forecast.scenario.errors import Fault, ScenarioError
 
 _BEGIN_BYTES = 4096
@@ -120,23 +127,20 @@ def _table(file: str, dialect: Dialect, records: _Records) -> RawTable:
     frame = records.frame.iloc[:, :named]
     filled = filled_rows(frame) if len(frame) else np.zeros(0, dtype=bool)
     if not filled.any():
-        got = "a row of column names and nothing below it"
-        refuse(file, got, RECORDS, "Check the filter of the export.", dialect.line)
+        refuse(file, NO_ROWS, RECORDS, NO_ROWS_MEND, dialect.line)
     if not filled.all():
         frame = frame[filled].reset_index(drop=True)
     frame.columns = pd.Index(header.names)
     lines = records.lines[filled]
     _check_header_again(file, dialect, frame, lines)
-    # Separators at the end of every line make columns without a name and without a cell.
-    bare = [name for name in header.unnamed if (frame[name] == "").all()]
-    names = tuple(name for name in header.names if name not in bare)
+    frame, unnamed = without_bare(frame, header)
     return RawTable(
         file,
-        names,
-        frame.drop(columns=bare) if bare else frame,
+        tuple(frame.columns),
+        frame,
         lines,
         repeated=header.repeated,
-        unnamed=tuple(name for name in header.unnamed if name not in bare),
+        unnamed=unnamed,
         blank_rows=int((~filled).sum()),
         header_line=dialect.line,
     )
@@ -169,7 +173,9 @@ def _check_ragged(file: str, records: _Records, named: int) -> None:
         cells = int(records.cells[row])
         mend = "Add what is missing, or look for a line break or a quotation mark inside a cell."
         if cells > named:
-            mend = 'Put quotes around cells with the separator in them ("Miller, Inc.").'
+            mend = (
+                'Put quotes around cells with the separator in them ("Miller, Inc."); write 25000.'
+            )
         got = f"{cells:,} cell{'s' if cells > 1 else ''}"
         must = f"{named:,}, as there are names in the header"
         faults.append(Fault(file, int(records.lines[row]), ROW, got, must, mend))

@@ -328,3 +328,8 @@ def a_pattern(text: str) -> bool:
     except (ValueError, re.error):
         return False
     return True
+
+
+def day_of(ordinal: int) -> dt.date:
+    """Give the date of an ordinal."""
+    return dt.date.fromordinal(ordinal)

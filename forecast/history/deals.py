@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from forecast.history.dates import BLANKS, READ, UNREADABLE
 from forecast.history.labels import Counts, read_label, read_money
@@ -101,8 +102,6 @@ def _check_twice(rows: Rows) -> None:
 
 def _repeated(columns: list[Ints], live: Mask, keep: str = "first") -> Mask:
     """Tell which live rows are repeated in some columns: all but the first or last, or all."""
-    import pandas as pd
-
     frame = pd.DataFrame({str(at): codes[live] for at, codes in enumerate(columns)})
     which = keep if keep in ("first", "last") else False
     found = np.zeros(len(live), dtype=bool)
@@ -131,7 +130,11 @@ def _closing(rows: Rows, outcome: npt.NDArray[np.int8]) -> Ints:
         ended = (filled == READ) | (filled == UNREADABLE)
         outcome[ended] = OUTCOMES[table.constant]
     elif not rows.has("status"):
-        dated = {name: own[name].state == READ for name in ("won", "lost") if name in own}
+        dated = {
+            name: np.isin(own[name].state, (READ, UNREADABLE))
+            for name in ("won", "lost")
+            if name in own
+        }
         if len(dated) == 2:
             rows.set_aside(dated["won"] & dated["lost"], "both won and lost", "won")
         for name, mask in dated.items():

@@ -68,9 +68,9 @@ def _check_utf8(file: str, data: bytes) -> None:
     got = f"the byte 0x{data[bad]:02X}{reading}, which is not UTF-8"
     line = _line(data, bad)
     if (other := _mixed_with(data)) is not None:
-        got = f"{got}, while line {other:,} holds letters that are"
+        must = f"a file in one encoding, and line {other:,} has letters in UTF-8"
         mend = "Parts of it were joined: make each UTF-8, then join them again."
-        refuse(file, got, "a file in one encoding", mend, line)
+        refuse(file, got, must, mend, line)
     mend = f"Write encoding: cp1252 (Western Windows) or what it is, or {SAVE_UTF8}."
     refuse(file, got, "UTF-8", mend, line)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import numpy as np
 from python_calamine import (
     CalamineError,
     CalamineSheet,
@@ -18,7 +17,7 @@ from python_calamine import (
 from forecast.history.cells import cell_text, typed_columns
 from forecast.history.files import OLE, refuse
 from forecast.history.headers import RECORDS, check_report, check_width, name_columns
-from forecast.history.table import RawTable, filled_rows, text_frame
+from forecast.history.table import RawTable, text_frame, typed_table
 from forecast.history.tryout import try_out
 from forecast.history.workbook import AS_CSV, MOST_CELLS, check_workbook
 from forecast.scenario.errors import listed, shown
@@ -26,6 +25,7 @@ from forecast.scenario.errors import listed, shown
 _LOOKED_AT = 1_000
 # What Excel calls the workbook inside the one that it locks, which looks like an old .xls.
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+_NO_FORMAT: Final = "Cannot detect file format"
 WORKBOOK: Final = "an Excel workbook that can be read"
 
 
@@ -47,7 +47,10 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
     except PasswordError:
         _refuse_password(file)
     except (CalamineError, OSError, ValueError) as error:
-        got = f"a workbook that cannot be read ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        if reason == _NO_FORMAT:
+            reason = "none of its parts is as it should be"
+        got = f"a workbook that cannot be read ({reason})"
         refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
     if errors is not None:
         errors.put(name, rows, start)
@@ -102,25 +105,7 @@ def _table(source: str, rows: list[list[Any]], first: int) -> RawTable:
     body = rows[1:]
     columns = {name: [row[i] for row in body] for i, name in enumerate(header.names)}
     texts, kinds = typed_columns(columns)
-    frame = text_frame(texts)
-    filled = filled_rows(frame) if len(frame) else np.zeros(0, dtype=bool)
-    if not filled.any():
-        got = "a row of column names and nothing below it"
-        refuse(source, got, RECORDS, "Check the filter of the export.", first)
-    bare = {name for name in header.unnamed if not any(texts[name])}
-    kept = [name for name in header.names if name not in bare]
-    return RawTable(
-        source,
-        tuple(kept),
-        frame.loc[filled, kept].reset_index(drop=True),
-        np.flatnonzero(filled) + first + 1,
-        {name: found[filled] for name, found in kinds.items()},
-        header.repeated,
-        tuple(name for name in header.unnamed if name not in bare),
-        int((~filled).sum()),
-        "row",
-        first,
-    )
+    return typed_table(source, header, text_frame(texts), kinds, first + 1)
 
 
 def _check_sheet_report(source: str, written: list[str], rows: list[list[Any]], first: int) -> None:

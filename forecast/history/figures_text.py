@@ -164,12 +164,15 @@ class Page:
         indent = " " * (len(text) - len(text.lstrip()))
         if note:
             self.comment(note, len(indent))
-        first, *rest = textwrap.wrap(
-            text.strip(), 96, break_long_words=False, break_on_hyphens=False
-        )
-        self.add(indent + first)
-        for line in rest:
-            self.add(f"{indent}  {line}")
+        # A key and its colon must stand on one line, so only commas end one.
+        line, more = "", indent
+        for part in text.strip().split(", "):
+            if line and len(line) + len(part) > 96:
+                self.add(f"{more}{line},")
+                line, more = part, indent + "  "
+            else:
+                line = f"{line}, {part}" if line else part
+        self.add(more + line)
 
     def text(self) -> str:
         """Give the whole text."""

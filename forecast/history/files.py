@@ -45,7 +45,8 @@ _STRANGERS: Final = (
 )
 _JSON: Final = re.compile(rb'\s*(\{\s*["}\n]|\[\s*[\[{"\]])')
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
-MOST_CONTROLS: Final = 0.02  # of the first bytes of a text
+MOST_CONTROLS: Final = 0.05  # of the first bytes of a text
+_SOME_CONTROLS: Final = 32  # are let be in any text
 
 
 def refuse(file: str, got: str, must: str, mend: str, line: int = 1, path: str = FILE) -> NoReturn:
@@ -53,12 +54,12 @@ def refuse(file: str, got: str, must: str, mend: str, line: int = 1, path: str =
     raise ScenarioError([Fault(file, line, path, got, must, mend)])
 
 
-def check_file(path: Path) -> int:
+def check_file(file: str) -> int:
     """Give a file's size in bytes; raises ScenarioError where it is none that can be read."""
-    file = str(path)
     if re.match(r"[a-z][a-z0-9+.]+://", file, re.IGNORECASE):
         mend = "Download it first; for a database write url: and query:."
         refuse(_without_password(file), "an address", "a file", mend)
+    path = Path(file)
     try:
         if path.is_dir():
             refuse(file, "a folder", TABLE, "Name a file inside it.")
@@ -148,4 +149,4 @@ def kind_of(file: str, begin: bytes) -> str:
 def _is_binary(begin: bytes) -> bool:
     """Tell text from anything else by its control characters; UTF-16 is told apart later."""
     controls = len(_CONTROLS.findall(begin.replace(b"\0", b"")))
-    return controls > MOST_CONTROLS * len(begin)
+    return controls > max(_SOME_CONTROLS, MOST_CONTROLS * len(begin))

@@ -12,6 +12,8 @@ from forecast.history.files import MOST_COLUMNS, refuse
 from forecast.scenario.errors import shorten, shown
 
 RECORDS: Final = "one row of column names, then a row a record"
+NO_ROWS: Final = "a row of column names and nothing below it"
+NO_ROWS_MEND: Final = "Check the filter of the export."
 NO_REPORT: Final = (
     "It looks like a report, not like records. Export the list of records that it was made from, "
     "or delete what stands above, below and beside them."
@@ -19,10 +21,7 @@ NO_REPORT: Final = (
 _TOTALS: Final = frozenset(
     {"grand total", "row labels", "column labels", "total general", "gesamtergebnis"}
 )
-_TOTAL_ROWS: Final = _TOTALS | {"total", "subtotal", "totals"}
-_AGGREGATE: Final = re.compile(
-    r"(count|sum|average|mean|min|max|distinct count|record count) of \S", re.IGNORECASE
-)
+_AGGREGATE: Final = re.compile(r"total|(count|sum|average|min|max|distinct count) of \S.*")
 _FEW = 0.5  # of the columns have a name: fewer, and the row is no header
 
 
@@ -89,19 +88,14 @@ def check_report(
     `rows` are some of the first and last rows with their lines, the header (its first) among them.
     """
     line = rows[0][0]
+    # Columns may well be called so; in a report there are others without a name beside them.
+    bare = not all(name.strip() for name in header)
     for at, cells in rows:
         filled = [cell.strip() for cell in cells if cell.strip()]
-        if not filled:
-            continue
-        first = filled[0].casefold().rstrip(":")
-        total = next((c for c in filled if c.casefold() in _TOTALS and at == line), None)
-        if total is None and (_AGGREGATE.match(first) or first in _TOTALS):
-            total = filled[0]
-        # A lone Total is a name too; in a row that is mostly figures or blanks it is a sum.
-        if total is None and first in _TOTAL_ROWS and not cells[0].strip():
-            total = filled[0]
-        if total is not None:
-            got = f"{shown(shorten(total, 40))}, as of a pivot table"
+        looked_at = filled if at == line else filled[:1]
+        signs = [cell for cell in looked_at if _is_sign(cell.casefold().rstrip(":"), bare)]
+        if signs:
+            got = f"{shown(shorten(signs[0], 40))}, as of a pivot table"
             refuse(file, got, RECORDS, NO_REPORT, at)
     named = sum(bool(name.strip()) for name in header)
     width = max(sum(bool(cell.strip()) for cell in cells) for _, cells in rows)
@@ -109,3 +103,7 @@ def check_report(
         title = next((name.strip() for name in header if name.strip()), "")
         got = f"{shown(shorten(title, 40))} where the names of {width:,} columns are missed"
         refuse(file, got, RECORDS, NO_REPORT, line)
+
+
+def _is_sign(text: str, bare: bool) -> bool:
+    return text in _TOTALS or (bare and _AGGREGATE.fullmatch(text) is not None)

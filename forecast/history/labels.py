@@ -142,6 +142,11 @@ def find_alike(label: str, counts: Mapping[str, int]) -> list[Alike]:
     return found
 
 
+def same_but_for_signs(one: str, other: str) -> bool:
+    """Tell whether two names differ in case, spaces, signs and accents alone."""
+    return _plain(one) == _plain(other)
+
+
 def _plain(name: str) -> str:
     text = unicodedata.normalize("NFKD", name).casefold()
     kept = "".join(char for char in text if char.isalnum())

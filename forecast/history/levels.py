@@ -22,14 +22,17 @@ from scipy.special import gammaln
 Floats = NDArray[np.float64]
 
 WALKS = np.array([0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.30])  # sd of log level a week
+WALKS_PRIOR = np.array([0.5, 1.0, 1.5, 1.5, 1.0, 0.3, 0.1])
 DISPERSIONS = np.array([0.0, 0.01, 0.03, 0.1, 0.3, 1.0])  # of a week's count
 DRIFTS = np.array([-0.12, -0.06, -0.03, -0.015, 0.0, 0.015, 0.03, 0.06, 0.12])  # log, a month
 WEEKS_A_MONTH = 365.25 / 12 / 7
-JUMP = 1 / 300  # chance of a jump of the level in a week
+JUMP = 1 / 150  # chance of a jump of the level in a week
 OUTLIER = 1 / 150  # chance that a week tells nothing
+JUMPS_PRIOR, WEEKS_PRIOR = 0.1, 50.0  # jumps and weeks that count as seen beforehand
 WIDE = 0.3  # shape of the gamma that a jump leaves: a factor of 5 up or down is nothing rare
 HALF_LIFE_WEEKS = 52.0  # of what the past says about how the level moves
-PRIOR_CASES = 1.0  # channels' worth of the prior among them all
+PRIOR_CASES = 1.0  # series' worth of the prior among them all
+PRIOR_SHARE = 0.5  # and so many more for each: series of one company do not move by themselves
 ROUNDS = 30  # of empirical Bayes over the grid
 
 
@@ -43,6 +46,7 @@ class Levels:
     walk: Floats  # variance of log level a week
     dispersion: Floats  # of a week
     drift: Floats  # of log level a week
+    jumps: Floats  # (series, grid), jumps of the level a week
 
 
 def filter_levels(counts: Floats, exposure: Floats) -> Levels:
@@ -60,16 +64,18 @@ def filter_levels(counts: Floats, exposure: Floats) -> Levels:
     typical = total[:, None]  # only the order of the level before anything is seen
     shape = np.full((n_series, len(walk)), WIDE)
     mean = np.repeat(typical, len(walk), axis=1)
-    log_likelihood = np.zeros_like(mean)
+    log_likelihood, jumps = np.zeros_like(mean), np.zeros_like(mean)
     forget = 0.5 ** (1.0 / HALF_LIFE_WEEKS)
     for week in range(n_weeks):
         mean = mean * np.exp(drift)
         shape = shape / (1.0 + walk * shape)
         ahead = _Ahead(counts[:, week, None], exposure[:, week, None], dispersion)
-        mean, shape, step = ahead.see(mean, shape, typical)
+        mean, shape, step, jumped = ahead.see(mean, shape, typical)
         log_likelihood = forget * log_likelihood + step
+        jumps += jumped
     weight = _weights(log_likelihood, _prior(walk, dispersion, drift))
-    return Levels(mean, shape, weight, walk, dispersion, drift)
+    jumps = (jumps + JUMPS_PRIOR) / (n_weeks + WEEKS_PRIOR)
+    return Levels(mean, shape, weight, walk, dispersion, drift, jumps)
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class _Ahead:
     exposure: Floats
     dispersion: Floats
 
-    def see(self, mean: Floats, shape: Floats, typical: Floats) -> tuple[Floats, Floats, Floats]:
-        """Give mean, shape and log-likelihood after the week, jumps and outliers weighed."""
+    def see(self, mean: Floats, shape: Floats, typical: Floats) -> tuple[Floats, ...]:
+        """Give mean, shape, log-likelihood and the chance of a jump; jumps, outliers weighed."""
         anew = np.maximum(mean, 0.1 * typical)
         wide = np.full_like(mean, WIDE)
         usual = self._log_chance(mean, shape) + np.log(1.0 - JUMP - OUTLIER)
@@ -96,7 +102,7 @@ class _Ahead:
         first = sum(s * m for s, (m, _) in zip(shares, states, strict=True))
         second = sum(s * m * m * (1.0 + 1.0 / a) for s, (m, a) in zip(shares, states, strict=True))
         variance = np.maximum(second / first**2 - 1.0, 1e-12)
-        return np.asarray(first), np.asarray(1.0 / variance), top + np.log(whole)
+        return np.asarray(first), 1.0 / variance, top + np.log(whole), shares[1]
 
     def _counted(self, mean: Floats, shape: Floats) -> tuple[Floats, Floats]:
         weight = 1.0 / (1.0 + self.dispersion * mean * self.exposure)
@@ -122,17 +128,19 @@ def _prior(walk: Floats, dispersion: Floats, drift: Floats) -> Floats:
     """What is likely before anything is seen: levels that hardly move, and no drift."""
     month = drift * WEEKS_A_MONTH
     prior = np.where(month == 0.0, 4.0, np.exp(-0.5 * (month / 0.05) ** 2))
-    prior = prior * np.where(walk > 0.15**2, 0.3, 1.0) * np.where(dispersion > 0.5, 0.5, 1.0)
+    prior = prior * np.interp(np.sqrt(walk), WALKS, WALKS_PRIOR)
+    prior = prior * np.where(dispersion > 0.5, 0.5, 1.0)
     return np.asarray(prior / prior.sum())
 
 
 def _weights(log_likelihood: Floats, prior: Floats) -> Floats:
     """The weights of the grid in each series, by expectation and maximisation."""
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    cases = PRIOR_CASES + PRIOR_SHARE * len(likelihood)
     common = prior
     weight = likelihood * common
     for _ in range(ROUNDS):
         weight = likelihood * common
         weight = weight / weight.sum(axis=1, keepdims=True)
-        common = (weight.sum(axis=0) + PRIOR_CASES * prior) / (len(weight) + PRIOR_CASES)
+        common = (weight.sum(axis=0) + cases * prior) / (len(weight) + cases)
     return np.asarray(weight)

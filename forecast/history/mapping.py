@@ -17,7 +17,7 @@ from forecast.scenario.forms import BROKEN, Door, Key, Leaf, Record, choice, is_
 from forecast.scenario.nodes import Place, Table, Text, read_nodes
 
 OPEN_STATUS, SET_ASIDE = "open", "set aside"
-KINDS: Final = ("deals", "leads", "events")
+KINDS: Final = ("leads", "deals", "events")
 LABELS: Final = ("channel", "segment", "product")
 DATES: Final = ("created", "closed", "won", "lost", "at")
 COMMON: Final = {
@@ -83,6 +83,7 @@ class ExportMapping:
     several: Mapping[str, str] = field(default_factory=dict)
     backdated: str = SET_ASIDE
     zero_amounts: str = "keep"
+    unreadable: str = "refuse"
     recorded: Mapping[str, Gap] = field(default_factory=dict)
 
     def table(self, kind: str) -> TableMap | None:
@@ -189,6 +190,11 @@ MAPPING: Final = Record(
         "zero_amounts": Key(
             choice("keep", "unknown", what="zero_amounts"), "what an amount of 0 means", "keep"
         ),
+        "unreadable": Key(
+            choice("refuse", SET_ASIDE, what="unreadable"),
+            "what becomes of a column in which more than one cell of 20 cannot be read",
+            "refuse",
+        ),
         "recorded": Key(
             ByName("stages", forms.RECORDED), "since when the ways out of a stage are recorded", {}
         ),
@@ -211,7 +217,8 @@ def _made(document: Table, values: dict[str, Any], door: Door) -> Any:
         _known_stage(name, stages, document["recorded"], door)
     if not is_whole(values) or door.faults:
         return BROKEN
-    kept = ("as_of", "currency", "time_zone", "aliases", "several", "backdated", "zero_amounts")
+    kept = ("as_of", "currency", "time_zone", "aliases", "several", "backdated")
+    kept += ("zero_amounts", "unreadable")
     return ExportMapping(
         document.place.file,
         document.place,

@@ -9,8 +9,8 @@ import numpy as np
 
 from forecast.history.cells import cell_text
 from forecast.history.files import MOST_BYTES, MOST_ROWS, refuse
-from forecast.history.headers import RECORDS, check_width, name_columns
-from forecast.history.table import DATE, NUMBER, Kinds, RawTable, filled_rows, text_frame
+from forecast.history.headers import check_width, name_columns
+from forecast.history.table import DATE, NUMBER, Kinds, RawTable, text_frame, typed_table
 from forecast.scenario.errors import Fault, ScenarioError, shown
 
 _WRITE_ANEW: Final = "Write it anew, or save it as CSV."
@@ -83,20 +83,7 @@ def _table(file: str, table: Any) -> RawTable:
         if kind is not None:
             kinds[name] = kind
     frame = text_frame(texts)
-    filled = filled_rows(frame) if len(frame) else np.zeros(0, dtype=bool)
-    if not filled.any():
-        refuse(file, "columns without a row", RECORDS, "Check the filter of the export.")
-    return RawTable(
-        file,
-        header.names,
-        frame[filled].reset_index(drop=True),
-        np.flatnonzero(filled) + 1,
-        {name: found[filled] for name, found in kinds.items()},
-        header.repeated,
-        header.unnamed,
-        int((~filled).sum()),
-        "row",
-    )
+    return typed_table(file, header, frame, kinds, 1)
 
 
 def _column(column: Any) -> tuple[Any, Kinds | None, int]:
@@ -115,7 +102,11 @@ def _column(column: Any) -> tuple[Any, Kinds | None, int]:
     coded = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     if not types.is_dictionary(coded.type):
         coded = coded.dictionary_encode()
-    values = np.array([cell_text(value) for value in coded.dictionary.to_pylist()] + [""], object)
+    written = coded.dictionary.to_pylist()
+    if types.is_floating(kind) and kind.bit_width < 64:
+        # The shortest digits that make this float, not those of the double that holds it.
+        written = [float(str(value)) for value in coded.dictionary.to_numpy(zero_copy_only=False)]
+    values = np.array([cell_text(value) for value in written] + [""], object)
     codes = coded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)
     lengths = np.array([len(value) for value in values], dtype=np.int64)
     typed = None

@@ -30,6 +30,7 @@ from forecast.scenario.errors import Fault, ScenarioError, listed
 from forecast.scenario.forms import Door
 
 OPEN_ITEM = "open"
+FEW = 20  # items that left a stage: of fewer, the slowest says little
 
 
 def read_records(
@@ -94,7 +95,7 @@ def _today() -> dt.date:
 
 def _load(table: TableMap, door: Door, mapping: ExportMapping) -> Rows | None:
     try:
-        return load(table, door, mapping.time_zone)
+        return load(table, door, mapping)
     except ScenarioError as error:
         door.faults.extend(error.faults)
         return None
@@ -177,7 +178,7 @@ def _zombies(records: Records, rows: dict[str, Rows]) -> list[Finding]:
     found = []
     for place, stage in enumerate(records.stages):
         here = stays["stage"].cat.codes.to_numpy() == place
-        if not (here & ended).any():
+        if (here & ended).sum() < FEW:
             continue
         longest = int((left - entered)[here & ended].max())
         old = here & (left == OPEN) & (last - entered > longest)

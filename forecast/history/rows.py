@@ -14,7 +14,7 @@ import pandas as pd
 from forecast.history import dates
 from forecast.history.data_report import MOST_EXAMPLES, Example, Finding, TableReport
 from forecast.history.dates import EITHER, SENTINEL
-from forecast.history.mapping import TableMap
+from forecast.history.mapping import SET_ASIDE, ExportMapping, TableMap
 from forecast.history.table import RawTable, read_table
 from forecast.scenario.errors import did_you_mean, listed, shorten, shown
 from forecast.scenario.forms import Door
@@ -66,7 +66,7 @@ class Rows:
     table: TableMap
     raw: RawTable
     door: Door
-    time_zone: str | None
+    mapping: ExportMapping
     theirs: Mapping[str, str] = field(default_factory=dict)
     entered: Mapping[str, str] = field(default_factory=dict)
     reasons: list[tuple[str, str, bool]] = field(default_factory=list)
@@ -171,7 +171,7 @@ class Rows:
         """Read one of our columns of dates; what can be read two ways is a fault."""
         coded = self.coded(theirs) if theirs else self.column(name)
         order = self.table.dates.get("entered" if theirs else name)
-        read = dates.read_days(coded.texts, order, self.time_zone)
+        read = dates.read_days(coded.texts, order, self.mapping.time_zone)
         state = read.state[coded.codes]
         either = (state == EITHER) & self.live
         if either.any():
@@ -188,7 +188,7 @@ class Rows:
 
     def _typed(self, column: DayColumn, coded: Coded, typed: Mask) -> DayColumn:
         """Read the cells that were dates at their source, which no pattern fits."""
-        read = dates.read_days(coded.texts, None, self.time_zone)
+        read = dates.read_days(coded.texts, None, self.mapping.time_zone)
         pairs = ((column.state, read.state), (column.day, read.day), (column.moment, read.moment))
         return DayColumn(*(np.where(typed, own[coded.codes], old) for old, own in pairs))
 
@@ -208,24 +208,27 @@ class Rows:
     def refuse_unreadable(self, mask: Mask, of: Mask, column: str, what: str) -> bool:
         """Make it a fault when too many cells cannot be read: then the mapping is wrong."""
         count, total = int(mask.sum()), int(of.sum())
-        if not count or count <= MOST_UNREADABLE * total:
+        if count <= MOST_UNREADABLE * total or self.mapping.unreadable == SET_ASIDE:
             return False
         row = int(np.flatnonzero(mask)[0])
         text = shown(shorten(self.column(column)[row], 40))
         share = f", as {count:,} of {total:,} cells" if count > 1 else ""
         got = f"{text}, which is no {what}{share}"
-        mend = f"Check columns: {{{column}: …}} in {self.table.place.file}, and how {what}s are written."
-        self.fault(mask, column, got, f"a {what} that can be read", mend)
+        mend = (
+            f"Check columns: {{{column}: …}} in {self.mapping.file} and how {what}s are written, or "
+            "mend the export; unreadable: set aside reads on."
+        )
+        self.fault(mask, column, got, f"{what}s that can be read", mend)
         return True
 
 
-def load(table: TableMap, door: Door, time_zone: str | None) -> Rows | None:
+def load(table: TableMap, door: Door, mapping: ExportMapping) -> Rows | None:
     """Read the text of a table and find our columns in it; None where that is a fault.
 
     Raises ScenarioError for a file that cannot be read.
     """
     raw = read_raw(table)
-    rows = Rows(table, raw, door, time_zone)
+    rows = Rows(table, raw, door, mapping)
     before = len(door.faults)
     rows.theirs = _find_all(raw, table.columns, door)
     rows.entered = _find_all(raw, table.entered, door)

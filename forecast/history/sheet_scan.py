@@ -100,6 +100,7 @@ class _Walk:
         self.scan = SheetScan()
         self.row, self.column = -1, -1
         self.error: str | None = None
+        self.in_value = False
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Take a tag that opens."""
@@ -110,6 +111,7 @@ class _Walk:
             self.column = -1
         elif name == "c":
             self._cell(attributes)
+        self.in_value = name == "v"
 
     def _cell(self, attributes: dict[str, str]) -> None:
         place = re.fullmatch(r"([A-Za-z]{1,9})([0-9]{1,9})", attributes.get("r", ""))
@@ -128,11 +130,12 @@ class _Walk:
 
     def text(self, text: str) -> None:
         """Take text; only that of an error is looked at."""
-        if self.error is not None:
+        if self.error is not None and self.in_value:
             self.error += text
 
     def end(self, name: str) -> None:
         """Take a tag that closes."""
+        self.in_value = False
         if name.rpartition(":")[2] == "c" and self.error is not None:
             if len(self.scan.errors) < MOST_ERRORS:
                 self.scan.errors[self.row, self.column] = self.error.strip() or "#ERROR"

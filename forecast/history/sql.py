@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from forecast.history.cells import typed_columns
 from forecast.history.files import MOST_ROWS, refuse
-from forecast.history.headers import RECORDS, check_width, name_columns
-from forecast.history.table import RawTable, text_frame
+from forecast.history.headers import RECORDS, Header, check_width, name_columns
+from forecast.history.table import Kinds, RawTable, text_frame, typed_table
 from forecast.scenario.errors import did_you_mean, shown
 
 _FETCHED_ROWS = 50_000
@@ -27,6 +28,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _QUOTED: Final = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL
 )
+_SECRETS: Final = ("password", "sslpassword")
 _READS: Final = ("select", "with", "values", "table")
 URL_MUST: Final = "the address of a database, as postgresql://user@host/database"
 
@@ -45,10 +47,9 @@ def read_sql(url: str, query: str) -> RawTable:
         engine = _engine(address)
         try:
             with engine.connect() as connection:
-                names, rows = _fetch(source, connection, query)
+                return _fetch(source, connection, query)
         finally:
             engine.dispose()
-    return _table(source, names, rows)
 
 
 def _address(url: str) -> URL:
@@ -122,9 +123,7 @@ def _check_sqlite(address: URL) -> None:
         refuse(source, "no such file", "a database that exists", mend, 1, "url")
 
 
-def _fetch(
-    source: str, connection: sa.Connection, query: str
-) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _fetch(source: str, connection: sa.Connection, query: str) -> RawTable:
     """Run the query as it is written: no colon and no percent sign in it means anything else."""
     options: dict[str, Any] = {"no_parameters": True, "stream_results": True}
     if connection.dialect.name == "postgresql":
@@ -132,33 +131,40 @@ def _fetch(
     result = connection.execution_options(**options).exec_driver_sql(query)
     names = list(result.keys())
     check_width(source, 1, len(names))
-    rows: list[tuple[Any, ...]] = []
+    header = name_columns(names)
+    frames: list[pd.DataFrame] = []
+    kinds: list[dict[str, Kinds]] = []
+    count = 0
     while part := result.fetchmany(_FETCHED_ROWS):
-        rows.extend(tuple(row) for row in part)
-        if len(rows) > MOST_ROWS:
+        count += len(part)
+        if count > MOST_ROWS:
             got, mend = f"more than {MOST_ROWS:,} rows", "Ask for fewer: add a WHERE."
             refuse(source, got, f"at most {MOST_ROWS:,}", mend, 1, "query")
-    return names, rows
-
-
-def _table(source: str, names: list[str], rows: list[tuple[Any, ...]]) -> RawTable:
-    if not rows:
+        cells = [list(column) for column in zip(*part, strict=True)]
+        texts, found = typed_columns(dict(zip(header.names, cells, strict=True)))
+        # Kept as text at once: a million rows of Python's own values take gigabytes.
+        frames.append(text_frame(texts))
+        kinds.append(found)
+    if not frames:
         refuse(source, "a query without a row", RECORDS, "Check its WHERE.", 1, "query")
-    header = name_columns(names)
-    columns = dict(
-        zip(header.names, (list(cells) for cells in zip(*rows, strict=True)), strict=True)
-    )
-    texts, kinds = typed_columns(columns)
-    return RawTable(
-        source,
-        header.names,
-        text_frame(texts),
-        np.arange(1, len(rows) + 1),
-        kinds,
-        header.repeated,
-        header.unnamed,
-        word="row",
-    )
+    frame = pd.concat(frames, ignore_index=True)
+    return typed_table(source, header, frame, _joined(header, frames, kinds), 1)
+
+
+def _joined(
+    header: Header, frames: list[pd.DataFrame], kinds: list[dict[str, Kinds]]
+) -> dict[str, Kinds]:
+    """Put what the cells were of all parts behind each other, for columns where any is known."""
+    found = {}
+    for name in header.names:
+        if any(name in part for part in kinds):
+            found[name] = np.concatenate(
+                [
+                    part.get(name, np.zeros(len(frame), dtype=np.int8))
+                    for frame, part in zip(frames, kinds, strict=True)
+                ]
+            )
+    return found
 
 
 @contextmanager
@@ -177,22 +183,26 @@ def _told(source: str, address: URL) -> Iterator[None]:
         refuse(source, f"the database {shown(kind)}", URL_MUST, mend or "Check its name.", 1, "url")
     except sa.exc.DBAPIError as error:
         _refuse_database(source, address, error)
-    except sa.exc.SQLAlchemyError as error:
-        got = f"a query that failed ({_plain(str(error), address)})"
-        refuse(source, got, "one that the database answers", "Try it in the database.", 1, "query")
+    except (sa.exc.SQLAlchemyError, ValueError, ArithmeticError) as error:
+        said = f"It says: {_plain(str(error), address)}."
+        refuse(source, "a query that failed", "one that the database answers", said, 1, "query")
 
 
 def _refuse_database(source: str, address: URL, error: sa.exc.DBAPIError) -> NoReturn:
-    said = _plain(str(error.orig), address)
+    primary = getattr(getattr(error.orig, "diag", None), "message_primary", None)
+    said = f"It says: {_plain(primary or str(error.orig), address)}."
     if error.statement is None:
-        got, must = f"no connection ({said})", "a database that answers"
-        refuse(source, got, must, "Check host, name, user and password.", 1, "url")
-    got = f"a query that the database refuses ({said})"
-    refuse(source, got, "one statement that reads", "Try it in the database.", 1, "query")
+        mend = f"Check host, name, user and password. {said}"
+        refuse(source, "no connection", "a database that answers", mend, 1, "url")
+    got = "a query that the database refuses"
+    refuse(source, got, "one statement that reads", said, 1, "query")
 
 
 def _plain(text: str, address: URL) -> str:
-    """Make one line of a driver's words, with no password in it."""
-    if address.password:
-        text = text.replace(str(address.password), "***")
-    return " ".join(text.split())
+    """Make one line of a driver's words: their first, with no password in it."""
+    secrets = [address.password, *(address.query.get(key) for key in _SECRETS)]
+    for secret in secrets:
+        if secret:
+            text = text.replace(str(secret), "***")
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else "nothing"

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from forecast.history.files import CSV, EXCEL, GZIP, PARQUET, check_file, kind_of, refuse
+from forecast.history.headers import NO_ROWS, NO_ROWS_MEND, RECORDS, Header
 from forecast.scenario.errors import Fault
 
 TEXT, NUMBER, DATE = 0, 1, 2  # what a cell was where it came from
@@ -94,7 +95,7 @@ def read_table(
     """
     file = str(path)
     place = Path(path)
-    check_file(place)
+    check_file(file)
     with place.open("rb") as opened:
         begin = opened.read(_BEGIN_BYTES)
     kind = CSV if begin.startswith(GZIP) else kind_of(file, begin)
@@ -134,6 +135,42 @@ def filled_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
         cells = frame.loc[~filled, column]
         filled[~filled] = (cells.str.strip() != "").to_numpy(dtype=bool)
     return filled
+
+
+def without_bare(frame: pd.DataFrame, header: Header) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Leave out columns without a name and without a cell, which separators at line ends make.
+
+    Gives the names of the other columns without one.
+    """
+    bare = [name for name in header.unnamed if (frame[name] == "").all()]
+    left = tuple(name for name in header.unnamed if name not in bare)
+    return (frame.drop(columns=bare) if bare else frame), left
+
+
+def typed_table(
+    source: str, header: Header, frame: pd.DataFrame, kinds: Mapping[str, Kinds], first: int
+) -> RawTable:
+    """Make the table of a source that counts rows; the first one of `frame` is row `first`.
+
+    Raises ScenarioError where no row holds any text.
+    """
+    filled = filled_rows(frame)
+    header_line = max(1, first - 1)
+    if not filled.any():
+        refuse(source, NO_ROWS, RECORDS, NO_ROWS_MEND, header_line)
+    frame, unnamed = without_bare(frame, header)
+    return RawTable(
+        source,
+        tuple(frame.columns),
+        frame if filled.all() else frame[filled].reset_index(drop=True),
+        np.flatnonzero(filled) + first,
+        {name: found[filled] for name, found in kinds.items()},
+        header.repeated,
+        unnamed,
+        int((~filled).sum()),
+        "row",
+        header_line,
+    )
 
 
 def harmless(text: str) -> str:

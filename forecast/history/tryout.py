@@ -13,10 +13,11 @@ MOST_MEMORY_BYTES: Final = 3_000_000_000
 _MOST_SECONDS: Final = 120
 
 # Errors that calamine raises are told later, in this process; a crash is told here.
-_TRY: Final = f"""
+_TRY: Final = """
 import sys
 import resource
-resource.setrlimit(resource.RLIMIT_AS, ({MOST_MEMORY_BYTES}, {MOST_MEMORY_BYTES}))
+most = int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 from python_calamine import CalamineError, CalamineWorkbook
 try:
@@ -38,7 +39,7 @@ def try_out(file: str, path: Path) -> None:
         return
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _TRY, str(path)],
+            [sys.executable, "-c", _TRY, str(path), str(MOST_MEMORY_BYTES)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
