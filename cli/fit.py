@@ -24,14 +24,13 @@ MONTHS = (
 
 
 @click.command("fit", short_help="Fit a scenario to what really happened.")
-@click.argument("mapping", type=click.Path(path_type=Path), required=False)
+@click.argument("mapping", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "--suggest",
     type=click.Path(path_type=Path),
-    nargs=1,
     multiple=True,
     metavar="FILE",
-    help="Propose a mapping for FILE instead, and say what is not sure; twice to join two.",
+    help="Propose a mapping for FILE, and others behind it, and say what is not sure.",
 )
 @click.option(
     "--output",
@@ -77,22 +76,23 @@ def command(**asked: Any) -> None:
     \b
     Examples:
       forecast fit --suggest deals.csv --output crm.yaml
+      forecast fit --suggest leads.csv deals.csv
       forecast fit crm.yaml --output scenario.yaml
       forecast fit crm.yaml --as-of 2026-09-30 --plots pictures
     """
-    if bool(asked["suggest"]) == (asked["mapping"] is not None):
-        raise click.UsageError("Give a mapping, or --suggest FILE to have one proposed")
     if asked["suggest"]:
         _suggest(asked)
+    elif len(asked["mapping"]) == 1:
+        _fit({**asked, "mapping": asked["mapping"][0]})
     else:
-        _fit(asked)
+        raise click.UsageError("Give one mapping, or --suggest FILE to have one proposed")
 
 
 def _suggest(asked: Mapping[str, Any]) -> None:
     """Propose a mapping, on stdout or in a file."""
     from forecast.history.suggest import suggest_mapping
 
-    text = suggest_mapping(*asked["suggest"])
+    text = suggest_mapping([*asked["suggest"], *asked["mapping"]])
     if asked["output"] is None:
         click.echo(text, nl=False)
         return

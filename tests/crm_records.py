@@ -37,7 +37,9 @@ def olist(as_of=dt.date(2018, 11, 14)):
         }
     )
     gaps = {"lead": Gap(OLIST_SINCE, complete=True)}
-    whole = build_records(items.reset_index(drop=True), stays, ("lead",), dt.date(2018, 11, 14), gaps=gaps)
+    whole = build_records(
+        items.reset_index(drop=True), stays, ("lead",), dt.date(2018, 11, 14), gaps=gaps
+    )
     return whole.known_at(as_of)
 
 

@@ -1,6 +1,6 @@
 """Every known way in which an export is broken is refused, with a line that says how to mend it.
 
-Small files are kept in ``bad_exports/``, large and binary ones are made (``exports.py``). None ends
+Small files are kept in ``bad_exports/``, large and binary ones are made (``made_exports.py``). None ends
 in a traceback, and none is read with rows left out.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from exports import CSV, MADE, packed, table
+from made_exports import CSV, MADE, packed, table
 
 from forecast.history import csv_file, files, parquet
 from forecast.history.table import read_table

@@ -165,8 +165,9 @@ def test_pictures_are_drawn_only_when_they_are_asked_for(fitted, tmp_path):
 
 
 BAD = {
-    "no mapping": ([], "Give a mapping"),
-    "both": (["crm.yaml", "--suggest", "deals.csv"], "Give a mapping"),
+    "no mapping": ([], "Give one mapping"),
+    "two": (["crm.yaml", "other.yaml"], "Give one mapping"),
+    "nothing to suggest": (["--suggest", "other.csv"], "other.csv"),
     "no such file": (["other.yaml"], "other.yaml:1: "),
     "horizon": (["crm.yaml", "--horizon", "soon"], "got soon; must be"),
     "day": (["crm.yaml", "--as-of", "02/03/2026"], "got 02/03/2026; must be"),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import xlsxwriter
-from exports import raw_workbook, workbook
+from made_exports import raw_workbook, workbook
 from shared_data import real
 
 from forecast.history import sheet_scan, tryout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from forecast.history.ways import fit_ways
 from forecast.scenario.quantities import duration_days, month
 
 ENOUGH_LAGS = 100  # from so many on the longest lag seen says what is too old
+LATE = 0.3  # by how much more often a label may be known of the won items
 SETTLED = 0.6  # of the time that was recorded: a longest lag below it was not cut off
 
 
@@ -84,6 +85,7 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     options = options or Options()
     if not len(records.items):
         raise ValueError("no items are left to fit")
+    records, late = without_late_labels(records)
     records, notes = with_safe_names(records)
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
@@ -114,8 +116,30 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         items=len(records.items),
         won=int((records.stays["to"] == WON).sum()),
         won_last_quarter=_won_since(records, records.as_of - dt.timedelta(days=90)),
-        notes=(*notes, *left_out),
+        notes=(*late, *notes, *left_out),
     )
+
+
+def without_late_labels(records: Records) -> tuple[Records, tuple[str, ...]]:
+    """Take away channels and segments that are written down only when a deal is won; says so.
+
+    They are known of those that were won, and would foretell a win of whoever has them.
+    """
+    won = np.zeros(len(records.items), dtype=bool)
+    won[records.stays.loc[(records.stays["to"] == WON).to_numpy(), "item"].to_numpy()] = True
+    items, notes = records.items, []
+    for label in ("channel", "segment"):
+        known = (items[label] != UNKNOWN).to_numpy()
+        shares = [float(known[part].mean()) if part.any() else 0.0 for part in (won, ~won)]
+        if shares[0] - shares[1] > LATE:
+            blank = pd.Series(UNKNOWN, index=items.index, dtype="category")
+            items = items.assign(**{label: blank})
+            notes.append(
+                f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} of "
+                "the others: it seems to be written down when a deal is won, tells nothing of who "
+                "will be, and is left out."
+            )
+    return replace(records, items=items), tuple(notes)
 
 
 def fiscal_month(name: str) -> int:

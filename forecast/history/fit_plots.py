@@ -14,15 +14,14 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from forecast.history.estimates import SizeFit, WayFit
-from forecast.history.fit import Fit
+from forecast.history.fit import Fit, without_late_labels
 from forecast.history.fit_plots_time import draw_arrivals, draw_closing
 from forecast.history.incidence import find_incidence
 from forecast.history.names import with_safe_names
 from forecast.history.open_items import longer
 from forecast.history.plot_style import BLUE, DOTS, GREY, ORANGE, clean, grid_of, thousands
 from forecast.history.records import WON, Records
-from forecast.scenario.families import build, build_empirical, build_values
-from forecast.scenario.families.base import Family
+from forecast.history.write_sizes import size_family
 
 MOST_LAGS, MOST_SIZES = 12, 9
 LEAST_SEEN = 10  # items at an age, below which the data say nothing in a picture
@@ -38,7 +37,7 @@ def draw_fit(fit: Fit, records: Records, folder: Path) -> list[Path]:
     have is not drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    records, _ = with_safe_names(records)
+    records, _ = with_safe_names(without_late_labels(records)[0])
     drawers: dict[str, Callable[[Fit, Records], Figure | None]] = {
         "arrivals": draw_arrivals,
         "lags": _lags,
@@ -224,16 +223,3 @@ def _size(axes: Axes, size: SizeFit, amounts: np.ndarray) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_title(f"{size.product}: mean {size.mean.value:,.0f}, n {size.mean.n:,}", fontsize=9)
     clean(axes)
-
-
-def size_family(size: SizeFit) -> Family:
-    """Make the family of a fitted size."""
-    if size.family == "values":
-        return build_values(list(size.values))
-    if size.family == "empirical":
-        return build_empirical([value for value, _ in size.values])
-    if size.family == "fixed":
-        return build("fixed", {"value": size.mean.value})
-    return build(size.family, dict(size.parameters))
-
-

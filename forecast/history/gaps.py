@@ -13,7 +13,8 @@ from forecast.history.records import OPEN, UNDATED, WON, Gap, Records
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
 LEAST_MISSED = 12.0  # closings that must have been missed: chance e^-12 that none came by luck
-STRAY_SHARE = 0.05  # of the closings to expect may stand before a gap ends
+STRAY_SHARE = 0.02  # of the closings to expect may stand before a gap ends
+MOST_STRAYS = 20
 OVERLAP = 5.0  # closings to expect of older items that the two kinds can be told apart by
 MEAN_CV = 0.2  # of the closings to expect of older items: rates move
 RAMP_DAYS = 182  # before a gap in which arrivals are looked at
@@ -79,18 +80,20 @@ def _late(stage: _Stage, what: str) -> Gap | None:
     """A gap before the first closing, or before the first that is no stray."""
     if stage.ended.sum() < 2:
         return None
+    found = None
     for since in _candidates(stage):
         missed, strays = _missed(stage, since)
-        if missed >= LEAST_MISSED and strays <= STRAY_SHARE * missed and strays <= missed - 10:
-            return _told(stage, since, (missed, strays), what)
-    return None
+        before = (0.0, 0) if found is None else found[1]
+        more, strange = missed - before[0], strays - before[1]
+        if more >= LEAST_MISSED and strange <= STRAY_SHARE * more:
+            found = since, (missed, strays)
+    return None if found is None else _told(stage, *found, what)
 
 
 def _candidates(stage: _Stage) -> list[int]:
     """The first closing, and the first after each of the next few strays."""
     days = np.sort(stage.until[stage.ended])
-    most = min(len(days), 1 + int(STRAY_SHARE * len(days)), 20)
-    return sorted({int(day) for day in days[:most]})
+    return sorted({int(day) for day in days[: 1 + min(MOST_STRAYS, len(days) // 20)]})
 
 
 def _hazard(stage: _Stage, since: int, rows: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -60,8 +60,9 @@ def day_table(family: str, log_mean: float, log_cv: float, days: int, unit: int 
     early = np.concatenate(([0.0], x * law.below - law.mean_below))
     late = np.concatenate(([law.mean_above[0] + 1.0], law.mean_above - x * law.above))
     low = law.below < 0.5
-    by = np.where(low, np.diff(early), 1.0 + np.diff(late))
-    at = np.where(low[:-1], np.diff(early, 2), np.diff(late, 2))
+    early, late = early[1:] - early[:-1], late[1:] - late[:-1]
+    by = np.where(low, early, 1.0 + late)
+    at = np.where(low[:-1], early[1:] - early[:-1], late[1:] - late[:-1])
     return DayTable(np.maximum(at, TINY), np.clip(by, 0.0, 1.0))
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cure import Cure, Mode, Posterior, Shape
-from .lag_families import FAMILIES, FloatArray
+from .lag_families import FAMILIES, DayTable, FloatArray
 from .likelihood import Counts
 from .seen_lags import Bins, bins_table, equal_bins, seen_to_the_end, self_consistent
 from .tallies import Tally
 
 VALUES = "values"
 CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
+MOST_AVERAGED = 4
 AS_GOOD = 4.0  # log posterior below the best at which a family does not count any more
 
 
@@ -34,6 +35,7 @@ class StageFit:
     means: FloatArray
     shifts: tuple[float, ...]
     bins: dict[int, Bins]
+    tables: list[DayTable]
 
     def mean_and_cv(self, k: int) -> tuple[float, float]:
         """Give the best fit's mean lag on way k, told by a family, in days, and its cv."""
@@ -59,6 +61,7 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
         if m.log_posterior > mode.log_posterior - AS_GOOD
         and all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
     ]
+    good = sorted(good, key=lambda m: -m.log_posterior)[:MOST_AVERAGED]
     aic = tuple(
         {m.shapes[k].family: _aic(m, bins) for m in near if _steps(m, mode, but=k) == 0}
         for k in range(len(tally.ways))
@@ -67,7 +70,8 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
     weights, conversions, log_means = _average([cure.posterior(m) for m in good])
     means = np.exp(log_means) + np.array(shifts)
-    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins)
+    tables = cure.tables(mode.shapes, mode.theta)
+    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins, tables)
 
 
 def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode]) -> Mode:

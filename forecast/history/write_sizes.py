@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from forecast.history.estimates import SizeFit
@@ -12,13 +13,15 @@ from forecast.history.figures_text import (
     figure,
     quoted,
     said,
-    share,
     share_note,
     uncertain,
     whole_shares,
 )
+from forecast.scenario.families import build, build_empirical, build_values
+from forecast.scenario.families.base import Family
 
-MOST_SIZES = 200
+MOST_SIZES = 60  # of products that were never won
+FINE = 1_000
 
 
 def write_products(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -> None:
@@ -68,11 +71,39 @@ def size_text(fit: SizeFit) -> str:
 
 
 def _write_unsold(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -> None:
-    """Products that were never won, but that open items have: the most frequent one's size."""
+    """Products that were never won, but that open items have: their sizes are those of all."""
     if len(sizes) < 2:
         return
-    usual = max(sizes, key=lambda fit: fit.mix.n)
     for name in sorted(set(opened["product"]) - {fit.product for fit in sizes}):
         page.add(f"  {quoted(name)}:")
-        page.add(f"    mix: {share(0.0)}", "never won so far; open items have it")
-        page.add(f"    size: {size_text(usual)}", f"as {usual.product}")
+        page.add("    mix: 0%", "never won so far; open items have it")
+        page.add_list(f"    size: {_of_all(sizes)}", "of all products together, as they are mixed")
+
+
+def _of_all(sizes: Sequence[SizeFit]) -> str:
+    """The sizes of all products as values, each with the same share; the mean is kept."""
+    points = (np.arange(FINE) + 0.5) / FINE
+    values = np.concatenate([size_family(fit).ppf(points) for fit in sizes])
+    weights = np.repeat([max(fit.mix.value, 1e-9) / FINE for fit in sizes], FINE)
+    order = np.argsort(values, kind="stable")
+    values, weights = values[order], weights[order] / weights.sum()
+    part = np.minimum(((np.cumsum(weights) - weights / 2) * MOST_SIZES).astype(int), MOST_SIZES - 1)
+    whole = np.bincount(part, weights, MOST_SIZES)
+    means = np.bincount(part, weights * values, MOST_SIZES)[whole > 0] / whole[whole > 0]
+    shares = whole_shares(list(whole[whole > 0]), 3)
+    joined = {figure(mean): "" for mean in means}
+    if len(joined) < len(means):  # rounded to the same figure: rare, and too close to matter
+        return "{empirical: [" + ", ".join(figure(mean) for mean in means) + "]}"
+    pairs = [f"{figure(mean)}: {text}" for mean, text in zip(means, shares, strict=True)]
+    return "{values: {" + ", ".join(pairs) + "}}"
+
+
+def size_family(size: SizeFit) -> Family:
+    """Make the family of a fitted size."""
+    if size.family == "values":
+        return build_values(list(size.values))
+    if size.family == "empirical":
+        return build_empirical([value for value, _ in size.values])
+    if size.family == "fixed":
+        return build("fixed", {"value": size.mean.value})
+    return build(size.family, dict(size.parameters))
