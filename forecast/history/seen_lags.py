@@ -22,7 +22,7 @@ LEAST_CASES = 200
 CASES_PER_BIN = 40
 MOST_BINS = 30
 ROUNDS, SETTLED = 500, 1e-7
-STEP_DAYS, MOST_STEPS = 10, 4  # a wide bin is told by several values
+STEP_DAYS, MOST_STEPS = 10, 12  # a wide bin is told by several values
 TO_THE_END = 0.05
 
 

@@ -29,7 +29,7 @@ from forecast.scenario.families import build
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
 SLICES = 20
-MOST_VALUES = 24
+MOST_VALUES = 40
 LEAST_RANK = 0.03
 Group = tuple[str, ...]
 
