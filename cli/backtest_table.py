@@ -11,6 +11,10 @@ from .screen import Column, heading, print_table, say, wrapped
 
 Document = Mapping[str, Any]
 MONEY = "bookings"
+NOTE = (
+    "off by: the weighted interval score (WIS) over the best baseline's; coverage: what lay in the "
+    "50%, 80% and 95% intervals; bias: means above what came."
+)
 
 
 def print_backtest(document: Document) -> None:
@@ -34,8 +38,7 @@ def print_backtest(document: Document) -> None:
         for line in document["skipped"]:
             say(wrapped(f"  {line}", "    "))
     say()
-    say(wrapped("error: weighted interval score, relative to the best baseline's; coverage: what "
-                "lay in the 50%, 80% and 95% intervals; bias: means above what came."), dim=True)
+    say(wrapped(NOTE), dim=True)
 
 
 def _print_metric(document: Document, judged: Document) -> None:
@@ -45,7 +48,7 @@ def _print_metric(document: Document, judged: Document) -> None:
     for sentence in judged["verdict"]:
         say(wrapped(f"  {sentence}", "  "))
     say()
-    write = money if name == MONEY else _error
+    write = money if name == MONEY else _score
     overall = [row for row in document["overall"] if row["metric"] == name]
     overall.sort(key=lambda row: row["wis"])
     print_table(_columns("model", [row["model"] for row in overall], overall, write))
@@ -68,7 +71,7 @@ def _columns(
     return [
         Column(head, list(names), left=True, keep=9),
         Column("n", cells("n", count), keep=3),
-        Column("error", cells("relative_wis", lambda x: f"{x:.2f}"), keep=8),
+        Column("off by", cells("relative_wis", lambda x: f"{x:.2f}"), keep=8),
         Column("WIS", cells("wis", write), keep=5),
         Column("CRPS", cells("crps", write), keep=4),
         Column("50%", cells("coverage_50", percent), "coverage", keep=6),
@@ -78,5 +81,5 @@ def _columns(
     ]
 
 
-def _error(value: float) -> str:
+def _score(value: float) -> str:
     return f"{value:.2f}" if value < 100 else count(value)

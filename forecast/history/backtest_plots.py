@@ -22,7 +22,7 @@ from forecast.history.scores import (
 )
 
 BLUE, ORANGE, GREY, BLACK = "#0072b2", "#d55e00", "#999999", "#222222"
-FANS = ((0.95, 0.15), (0.8, 0.2), (0.5, 0.3))  # of a central interval: level, opacity
+FANS = ((0.95, "#d6e6f1"), (0.8, "#a6cbe3"), (0.5, "#6fadd1"))  # central intervals
 MOST_FANS = 6  # so many origins' fans, evenly chosen; more would hide each other
 MOST_TICKS = 12
 DOTS = 110
@@ -82,15 +82,14 @@ def _fans(axes: Axes, part: xr.Dataset) -> None:
 def _fan(axes: Axes, at: Floats, quantiles: Floats, first: bool) -> None:
     width = 0.4
     edges = np.concatenate([at - width, at[-1:] + width])
-    for level, opacity in FANS:
+    for level, color in FANS:
         low, high = (_at_level(quantiles, 0.5 + side * level / 2) for side in (-1, 1))
         axes.fill_between(
             edges,
             np.append(low, low[-1]),
             np.append(high, high[-1]),
             step="post",
-            color=BLUE,
-            alpha=opacity,
+            color=color,
             lw=0,
             label=f"{level:.0%} interval" if first else None,
         )
@@ -148,7 +147,7 @@ def _errors(axes: Axes, part: xr.Dataset) -> None:
     perfect = float(part["perfect_wis"].mean())
     axes.axvline(perfect, color=ORANGE, lw=1.5, label="who knew all but luck")
     axes.set_xlabel("mean weighted interval score (less is better)")
-    axes.set_title(f"{_title(part)}: errors")
+    axes.set_title(f"{_title(part)}: how far off")
     axes.legend(frameon=False)
 
 

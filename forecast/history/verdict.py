@@ -129,11 +129,11 @@ def _verdict(judged: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
     ratio, p, best = judged["relative_wis"], judged["p_value"], judged["best_baseline"]
     perfect = judged["perfect_relative_wis"]
     if ratio is None:
-        said = [f"The best baseline ({best}) made no error, so nothing can be compared."]
+        said = [f"The best baseline ({best}) was never off, so nothing can be compared."]
     elif ratio < 1.0:
-        said = [f"The forecast beats every baseline: its error is {ratio:.2f} times {best}'s."]
+        said = [f"The forecast beats every baseline: it is off {ratio:.2f} times as far as {best}."]
     else:
-        said = [f"A baseline wins: the forecast's error is {ratio:.2f} times that of {best}."]
+        said = [f"A baseline wins: the forecast is off {ratio:.2f} times as far as {best}."]
     if ratio is not None:
         chance = f"chance alone would do that in {_percent(p)} of cases"
         said.append(f"{'That may be luck' if p > SURE else 'That is no luck'}: {chance}.")
