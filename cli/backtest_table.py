@@ -34,7 +34,8 @@ def print_backtest(document: Document) -> None:
         _print_metric(document, metric)
     if document["skipped"]:
         say()
-        say(f"{len(document['skipped'])} forecasts could not be made:")
+        missing = len(document["skipped"])
+        say(f"{missing} forecast{'s' if missing > 1 else ''} could not be made:")
         for line in document["skipped"]:
             say(wrapped(f"  {line}", "    "))
     say()

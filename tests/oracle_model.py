@@ -4,7 +4,6 @@ import dataclasses
 import textwrap
 
 import numpy as np
-
 from open_deals import with_deals
 
 import forecast
@@ -45,7 +44,12 @@ def knows_the_truth(folder, leads=2.0, won=0.3, pipeline=True):
         stays = records.stays[(records.stays["left"] == OPEN).to_numpy()]
         first = calendar.start.toordinal()
         rows = [
-            {"stage": stage, "age_days": float(first - entered), "id": f"D-{item}", "amount": np.nan}
+            {
+                "stage": stage,
+                "age_days": float(first - entered),
+                "id": f"D-{item}",
+                "amount": np.nan,
+            }
             for item, stage, entered in zip(
                 stays["item"], stays["stage"].astype(str), stays["entered"], strict=True
             )

@@ -50,7 +50,9 @@ def steady(wins_by_month, opened=0, lag=10):
 
 def past_of(records, now=None):
     periods = whole_periods(records, "month")
-    return Past(records.known_at(periods.as_of(now or periods.count)), periods, now or periods.count)
+    return Past(
+        records.known_at(periods.as_of(now or periods.count)), periods, now or periods.count
+    )
 
 
 def test_whole_periods_end_with_the_last_day_that_is_known():

@@ -11,7 +11,9 @@ FEW, MANY = 6, 200
 def ranks(count, **how):
     """Ranks by name of several histories."""
     rows = [ranks_of(seed, **how) for seed in range(count)]
-    return {name: np.array([row[name] for row in rows]) for name in (CONVERSION, LAG, DEALS, BOOKINGS)}
+    return {
+        name: np.array([row[name] for row in rows]) for name in (CONVERSION, LAG, DEALS, BOOKINGS)
+    }
 
 
 def test_truths_lie_anywhere_in_what_is_fitted():

@@ -64,7 +64,7 @@ def _fans(axes: Axes, part: xr.Dataset) -> None:
         at = np.array([place[str(label)] for label in part["period"].values[i]], dtype=float)
         quantiles: Floats = ours["quantiles"].values[i]
         _fan(axes, at, quantiles, first=n == 0)
-    outcome = {}
+    outcome: dict[int, float] = {}
     for row, values in zip(part["period"].values, part["outcome"].values, strict=True):
         known = zip(row, values, strict=True)
         outcome |= {place[str(label)]: y for label, y in known if np.isfinite(y)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
@@ -71,10 +71,10 @@ def exponential_smoothing(past: Past, horizon: int, metric: str) -> Floats:
     ahead = np.asarray(best.forecast(horizon), dtype=np.float64) * scale
     if not np.isfinite(ahead).all():
         return moving_average(past, horizon, metric)
-    return np.maximum(ahead, 0.0)
+    return np.asarray(np.maximum(ahead, 0.0))
 
 
-def _smooth(series: Floats, form: Mapping[str, object]) -> object:
+def _smooth(series: Floats, form: Mapping[str, object]) -> Any:
     """Fit one form; on a short series its likelihood is flat, and any optimum will do."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -162,16 +162,16 @@ def _expected(risk: _Risk, way: WayFit, own: Sequence[WayFit]) -> Floats:
 
     def age(days: Days) -> Floats:
         if risk.clock is None:
-            return (days - entered).astype(np.float64)
+            return np.asarray(days - entered, dtype=np.float64)
         return np.asarray(risk.clock(days) - risk.clock(entered), dtype=np.float64)
 
     hazard = _cumulative(way, own, int(age(end).max()) + 2)
     grid = np.arange(len(hazard), dtype=np.float64)
-    at_edge = []
-    for edge in risk.edges:
-        days = np.clip(edge, entered, end)
-        at_edge.append(np.interp(age(days), grid, hazard))
-    return np.array([(b - a).sum() for a, b in zip(at_edge, at_edge[1:], strict=False)])
+    total = [
+        float(np.interp(age(np.clip(edge, entered, end)), grid, hazard).sum())
+        for edge in risk.edges
+    ]
+    return np.diff(np.array(total))
 
 
 def _cumulative(way: WayFit, own: Sequence[WayFit], days: int) -> Floats:
@@ -181,7 +181,7 @@ def _cumulative(way: WayFit, own: Sequence[WayFit], days: int) -> Floats:
     """
     edges = np.arange(days + 2, dtype=np.float64)
     below = {w.to: _gone(w, edges) for w in own}
-    there = 1.0 - sum(w.conversion.value * below[w.to] for w in own)
+    there = 1.0 - np.sum([w.conversion.value * below[w.to] for w in own], axis=0)
     step = way.conversion.value * np.diff(below[way.to])
     rate = step / np.maximum(there[:-1], 1e-9)
     return np.concatenate([[0.0], np.cumsum(rate)])
@@ -190,6 +190,6 @@ def _cumulative(way: WayFit, own: Sequence[WayFit], days: int) -> Floats:
 def _gone(way: WayFit, edges: Floats) -> Floats:
     """The share that has gone by each whole day after entry, entry being even within its day."""
     if way.lag is None:
-        return (edges > 0).astype(np.float64)
+        return np.asarray(edges > 0, dtype=np.float64)
     by = 1.0 - longer(way.lag, edges)
     return np.concatenate([[0.0], 0.5 * (by[1:] + by[:-1])])

@@ -136,7 +136,8 @@ class Came:
         deals = np.bincount(period[kept], minlength=count).astype(np.float64)
         if not np.isfinite(wins.amount).any():
             return {DEALS: deals}
-        return {DEALS: deals, BOOKINGS: np.bincount(period[kept], amounts, count)}
+        bookings = np.bincount(period[kept], amounts, count).astype(np.float64)
+        return {DEALS: deals, BOOKINGS: bookings}
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -104,9 +104,7 @@ def _metric(found: xr.Dataset, metric: str, best: str) -> Document:
     block = -(-found.sizes["horizon"] // int(found.attrs["every"]))
     periods = len(np.unique(part["period"].values[known]))
     ours = part.sel(model=FORECAST)
-    pit = pit_histogram(
-        ours["pit_below"].values[known], ours["pit_up_to"].values[known], PIT_BINS
-    )
+    pit = pit_histogram(ours["pit_below"].values[known], ours["pit_up_to"].values[known], PIT_BINS)
     judged: Document = {
         "metric": metric,
         "best_baseline": best,
