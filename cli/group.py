@@ -22,6 +22,7 @@ COMMANDS = (
     "sensitivity",
     "fit",
     "backtest",
+    "evaluate",
     "journey",
     "schema",
 )

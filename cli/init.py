@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .group import BadInput
+from .files import check_target, write_file
 
 
 @click.command("init")
@@ -19,18 +19,7 @@ def command(file: Path, force: bool) -> None:
     """
     from importlib.resources import files
 
-    if file.is_dir():
-        raise BadInput(f"{file}: got a folder; must be a file. Write {file / 'scenario.yaml'}.")
-    if file.exists() and not force:
-        raise BadInput(f"{file}: is there already. Choose another name, or use --force.")
-    if not file.absolute().parent.is_dir():
-        raise BadInput(f"{file}: the folder {file.parent} is not there. Create it first.")
+    check_target(file, force, "scenario.yaml")
     text = files("forecast.scenario").joinpath("starter.yaml").read_text(encoding="utf-8")
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(file)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise BadInput(f"{file}: cannot be written ({error.strerror}).") from None
+    write_file(file, text)
     click.echo(f"Wrote {file}. Next: forecast check {file}, forecast run {file}.")

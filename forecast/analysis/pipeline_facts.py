@@ -12,7 +12,7 @@ from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.assumptions import Draws
 from forecast.engine.kernel.ages import CLOSE, MODEL
 from forecast.engine.kernel.dealmeans import tell_classes
-from forecast.engine.kernel.deals import new_space
+from forecast.engine.kernel.opened import new_space
 from forecast.engine.pipeline import open_tables
 from forecast.engine.plan import make_blueprint
 from forecast.scenario.model import Scenario

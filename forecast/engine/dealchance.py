@@ -10,8 +10,8 @@ import numpy as np
 from forecast.engine.assumptions import Floats
 from forecast.engine.kernel.ages import BOTH, MODEL, SHARE
 from forecast.engine.kernel.dealmeans import first_moves
-from forecast.engine.kernel.deals import new_space
 from forecast.engine.kernel.flow import new_flow
+from forecast.engine.kernel.opened import new_space
 from forecast.engine.kernel.shapes import Plan, Tables
 from forecast.engine.pipeline import open_tables
 

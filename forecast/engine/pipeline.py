@@ -12,18 +12,11 @@ from forecast.engine.assumptions import Floats
 from forecast.engine.blank_amounts import batches_apart, known_or_usual
 from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL, SHARE, Movers, OpenTables
 from forecast.engine.kernel.dealmeans import Lines, expect_deals
-from forecast.engine.kernel.deals import (
-    Batches,
-    Closes,
-    Deals,
-    Marks,
-    Open,
-    new_space,
-    run_deals,
-)
+from forecast.engine.kernel.deals import run_deals
 from forecast.engine.kernel.flow import new_flow
 from forecast.engine.kernel.hope import fill_hope
 from forecast.engine.kernel.means import Means
+from forecast.engine.kernel.opened import Batches, Closes, Deals, Marks, Open, new_space
 from forecast.engine.kernel.shapes import Earlier, Futures, Keys, Plan, Tables
 from forecast.engine.kernel.wins import Results
 from forecast.engine.kernel.wins import Stays as DealStays

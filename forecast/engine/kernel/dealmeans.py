@@ -13,10 +13,11 @@ from forecast.engine.kernel.ages import (
     prepare,
     weigh,
 )
-from forecast.engine.kernel.deals import Open, Space, fill_done, hope_of
+from forecast.engine.kernel.deals import fill_done, hope_of
 from forecast.engine.kernel.flow import Flow, Rows, add_share, clear, follow_on
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.means import Means, add_stages, bring_revenue
+from forecast.engine.kernel.opened import Open, Space
 from forecast.engine.kernel.rows import row_of
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Plan, Tables
