@@ -3,8 +3,8 @@
     python benchmarks/recovery.py [--histories 200]
 
 Some 2,000 items enter a stage within 24 weeks. `half`: 20% are won after gamma lags (mean 70 days,
-cv 0.8) and the rest lost (mean 90 days, cv 0.9), half of them still open. `weeks`: 20% are won, each
-week with a chance of 10%, and nobody is ever seen to be lost. Bias is in standard errors (the
+cv 0.8) and the rest lost (mean 90 days, cv 0.9), half of them still open. `weeks`: 20% are won,
+each week with a chance of 10%, and nobody is ever seen to be lost. Bias is in standard errors (the
 standard deviation of estimates over histories).
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from forecast.history.records import Records
 
 MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 
 
 @click.command("fit", short_help="Fit a scenario to what really happened.")
@@ -34,9 +36,10 @@ MONTHS = (
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Where the scenario goes; its open deals go beside it.  [default: scenario.yaml]",
+    help="Where the scenario goes, its open deals beside it; - prints it with them in it.  "
+    "[default: scenario.yaml]",
 )
 @click.option(
     "--as-of",
@@ -92,33 +95,41 @@ def _suggest(asked: Mapping[str, Any]) -> None:
     """Propose a mapping, on stdout or in a file."""
     from forecast.history.suggest import suggest_mapping
 
-    text = suggest_mapping([*asked["suggest"], *asked["mapping"]])
-    if asked["output"] is None:
+    output = asked["output"]
+    printed = output is None or str(output) == "-"
+    folder = Path() if printed else output.parent
+    text = suggest_mapping([*asked["suggest"], *asked["mapping"]], folder)
+    if printed:
         click.echo(text, nl=False)
         return
-    write_all({asked["output"]: text}, asked["force"])
+    write_all({output: text}, asked["force"])
     if not asked["quiet"]:
-        output = asked["output"]
         click.echo(f"Wrote {output}. Look at its questions, then: forecast fit {output}.")
 
 
 def _fit(asked: Mapping[str, Any]) -> None:
     """Read, fit, write; nothing is written before all is made."""
-    output: Path = asked["output"] or Path("scenario.yaml")
-    opened = output.with_name(f"{output.stem}-open.csv")
-    check_free([output, opened], asked["force"])
+    output = asked["output"] or Path("scenario.yaml")
+    printed = str(output) == "-"
+    opened = None if printed else output.with_name(f"{output.stem}-open.csv")
+    check_free([output, opened] if opened else [], asked["force"])
     records, report = read_as_of(asked["mapping"], _day(asked["as_of"]))
     if not asked["quiet"] and not asked["as_json"]:
         click.echo(report.text(), err=True)
     fit = _fitted(records, _options(asked), asked["mapping"])
     pictures = _draw(fit, records, asked["plots"])
-    _write(fit, report, output, opened, asked)
+    texts = _texts(fit, report, output, opened, asked["mapping"])
+    if not printed:
+        write_all(texts, asked["force"])
     if asked["as_json"]:
         from forecast.history.document import fit_document
 
-        files = {"scenario": str(output), "plots": [str(path) for path in pictures]}
-        files["pipeline"] = str(opened) if len(fit.open_items) else None
-        print_json({"report": report.document(), **fit_document(fit), "files": files})
+        files: dict[str, Any] = {"scenario": str(output), "plots": [str(path) for path in pictures]}
+        files["pipeline"] = str(opened) if len(texts) > 1 else None
+        text = {"text": texts[output]} if printed else {}
+        print_json({"report": report.document(), **fit_document(fit), "files": files, **text})
+    elif printed:
+        click.echo(texts[output], nl=False)
     elif not asked["quiet"]:
         from .fit_text import print_fit
 
@@ -183,10 +194,10 @@ def _fitted(records: Records, options: Options, mapping: Path) -> Fit:
         raise BadInput(f"{mapping}: cannot be fitted: {error}.") from None
 
 
-def _write(
-    fit: Fit, report: DataReport, output: Path, opened: Path, asked: Mapping[str, Any]
-) -> None:
-    """Write the scenario, and beside it its open deals."""
+def _texts(
+    fit: Fit, report: DataReport, output: Path, opened: Path | None, mapping: Path
+) -> dict[Path, str]:
+    """What is written: the scenario, and its open deals where they have a file of their own."""
     from forecast.history.open_items import write_open
     from forecast.history.write import Sheet, open_columns, write_scenario
 
@@ -194,13 +205,14 @@ def _write(
         f"Read from {table.source}: {table.used:,} of {table.rows:,} rows used."
         for table in report.tables
     ]
-    source = [*read, f"Mapping: {asked['mapping'].name}."]
-    name = " ".join(output.stem.replace("_", " ").replace("-", " ").replace(".", " ").split())
-    sheet = Sheet(name or "Fitted", opened.name, source)
+    named = output if opened else mapping
+    name = " ".join(re.sub(r"[-_.]", " ", named.stem).split())
+    where = opened.name if opened else None
+    sheet = Sheet(name or "Fitted", where, [*read, f"Mapping: {mapping.name}."])
     texts = {output: write_scenario(fit, sheet)}
-    if len(fit.open_items):
+    if opened and len(fit.open_items):
         texts[opened] = write_open(fit.open_items, open_columns(fit))
-    write_all(texts, asked["force"])
+    return texts
 
 
 def check_free(paths: list[Path], force: bool) -> None:

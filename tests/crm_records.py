@@ -1,4 +1,4 @@
-"""Records of real data sets, read plainly: for tests of what is fitted, not of how files are read."""
+"""Records of real data sets, read plainly: for tests of what is fitted, not of how it is read."""
 
 import datetime as dt
 
@@ -63,7 +63,7 @@ def maven(as_of=dt.date(2017, 12, 31)):
             "item": np.arange(len(deals)),
             "stage": "opportunity",
             "entered": entered.astype(np.int64),
-            "left": [OPEN if way == "" else int(day) for day, way in zip(closed, to)],
+            "left": [OPEN if way == "" else int(day) for day, way in zip(closed, to, strict=True)],
             "to": to,
         }
     )

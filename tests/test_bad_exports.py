@@ -1,7 +1,7 @@
 """Every known way in which an export is broken is refused, with a line that says how to mend it.
 
-Small files are kept in ``bad_exports/``, large and binary ones are made (``made_exports.py``). None ends
-in a traceback, and none is read with rows left out.
+Small files are kept in ``bad_exports/``, large and binary ones are made (``made_exports.py``).
+None ends in a traceback, and none is read with rows left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from made_exports import CSV, MADE, packed, table
 
-from forecast.history import csv_file, files, parquet
+from forecast.history import csv_file, encodings, files, parquet
 from forecast.history.table import read_table
 from forecast.scenario.errors import ScenarioError
 
@@ -148,8 +148,21 @@ def test_a_gzip_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deals.csv").write_bytes(CSV)
-    monkeypatch.setattr(csv_file, "MOST_ROWS", 1)
+    monkeypatch.setattr(files, "MOST_ROWS", 1)
     assert "got 2 rows; must be at most 1" in refusal(tmp_path / "deals.csv")[0]
+    monkeypatch.setattr(files, "MOST_ROWS", 10)
+    monkeypatch.setattr(files, "MOST_CELLS", 9)
+    assert "got 10 cells; must be at most 9" in refusal(tmp_path / "deals.csv")[0]
+
+
+def test_a_row_of_a_million_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deals.csv"
+    path.write_bytes(CSV + b"," * 1_000_000 + b"\n")
+    assert f"{path}:4: (row): got 1,000,001 cells; must be 5" in refusal(path)[0]
+    path.write_bytes(CSV + b'5" pipe' + b"," * 1_000_000 + b"\n")
+    assert f"{path}:4: (row): got 1,000,001 cells; must be 5" in refusal(path)[0]
+    monkeypatch.setattr(csv_file, "_LONGEST_LINE_BYTES", 900_000)
+    assert "got a line of 1,000,007 bytes" in refusal(path)[0]
 
 
 def test_too_much_in_a_parquet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +172,7 @@ def test_too_much_in_a_parquet_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert path.stat().st_size < 10_000
     monkeypatch.setattr(parquet, "MOST_BYTES", 100_000)
     assert "got more than 100,000 characters in it" in refusal(path)[0]
-    monkeypatch.setattr(parquet, "MOST_ROWS", 10)
+    monkeypatch.setattr(files, "MOST_ROWS", 10)
     assert "got 1,000 rows; must be at most 10" in refusal(path)[0]
 
 
@@ -194,6 +207,19 @@ def test_an_encoding_that_is_not_the_files(tmp_path: Path) -> None:
     assert "Parts of it were joined" in refusal(path, encoding="latin-1")[0]
     path.write_bytes(b"id,name\n1,\x81\n")
     assert "got the byte 0x81, which is not cp1252" in refusal(path, encoding="cp1252")[0]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+def test_a_byte_that_is_not_utf8_is_found_wherever_pieces_end(
+    piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = "a€😀ü".encode()
+    monkeypatch.setattr(encodings, "_PIECE_BYTES", piece)
+    assert encodings._first_not_utf8(data) is None
+    for cut in range(len(data) + 1):
+        with pytest.raises(UnicodeDecodeError) as caught:
+            (data[:cut] + b"\xff").decode()
+        assert encodings._first_not_utf8(data[:cut] + b"\xff") == caught.value.start
 
 
 def test_a_sheet_that_is_not_there(tmp_path: Path) -> None:

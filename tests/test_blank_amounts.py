@@ -56,8 +56,8 @@ def test_the_mean_of_a_size_is_drawn_once_a_run() -> None:
     variance = 30 * 0.4 * squares * (0.25 + 0.6) + (30 * 0.4 * 1000.0 * 0.3) ** 2
     assert abs(z_mean(x, 12_000.0)) < bound(2)
     # Fourth moments by the runs themselves.
-    assert abs(x.var() / variance - 1) < 6 * np.sqrt((np.mean(((x - x.mean()) ** 2 - x.var()) ** 2)
-                                                      / RUNS)) / variance  # fmt: skip
+    assert abs(x.var() / variance - 1) < 6 * np.sqrt(np.mean(((x - x.mean()) ** 2 - x.var()) ** 2)
+                                                      / RUNS) / variance  # fmt: skip
 
 
 def test_means_are_those_of_the_closed_form_by_the_model_too() -> None:

@@ -27,7 +27,8 @@ as_of: 2025-12-31
 stages: [opportunity]
 deals:
   file: deals.csv
-  columns: {id: Deal, created: Created, closed: Closed, status: Stage, amount: Value, channel: Source}
+  columns:
+    {id: Deal, created: Created, closed: Closed, status: Stage, amount: Value, channel: Source}
   status: {Won: won, Lost: lost, Open: open}
 dates: year-month-day
 """
@@ -133,9 +134,7 @@ def test_one_document_holds_the_report_the_estimates_and_the_files(fitted, tmp_p
     folder, _, records = fitted
     day = START + dt.timedelta(days=500)
     output = tmp_path / "plan.yaml"
-    found = document(
-        "fit", str(folder / "crm.yaml"), "--output", str(output), "--as-of", str(day)
-    )
+    found = document("fit", str(folder / "crm.yaml"), "--output", str(output), "--as-of", str(day))
     then = records.known_at(day)
     assert found["as_of"] == str(day)
     assert found["items"] == len(then.items)
@@ -199,3 +198,19 @@ def test_where_nothing_was_ever_won_the_forecast_says_how_little_that_tells(tmp_
     assert result.exit_code == 0, result.output
     won = forecast.read_scenario(tmp_path / "plan.yaml").journey["opportunity"].transitions["won"]
     assert 0 < won.conversion.family.mean < 0.05
+
+
+def test_a_mapping_that_is_suggested_is_one_that_fits(fitted, tmp_path, monkeypatch):
+    folder, _, records = fitted
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "deals.csv").write_bytes((folder / "deals.csv").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "maps").mkdir()
+    said = invoke("fit", "--suggest", "data/deals.csv", "--output", "maps/crm.yaml")
+    assert said.exit_code == 0, said.output
+    found = document("fit", "maps/crm.yaml")
+    assert found["items"] == len(records.items)
+    assert found["files"]["scenario"] == "scenario.yaml"
+    assert "exit" not in invoke("check", "scenario.yaml").output
+    printed = invoke("fit", "--suggest", "data/deals.csv")
+    assert "  file: data/deals.csv\n" in printed.stdout

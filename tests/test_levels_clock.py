@@ -23,15 +23,15 @@ EVEN = {
 
 @pytest.mark.parametrize("name", EVEN)
 def test_even_speeds_show_no_pattern(name):
-    found = [find_clock(made_history(EVEN[name], seed)) for seed in range(8)]
-    assert [clock.month_of_quarter for clock in found] == [None] * 8
+    found = [find_clock(made_history(EVEN[name], seed)) for seed in range(5)]
+    assert [clock.month_of_quarter for clock in found] == [None] * 5
     assert all("no months of the quarter" in clock.said for clock in found)
 
 
 @pytest.mark.parametrize("name", ["no losses", "growing"])
 def test_speeds_are_recovered(name):
     made = Made(**{**vars(EVEN[name]), "speed": SPEED, "rate": 8.0})
-    found = np.array([find_clock(made_history(made, seed)).month_of_quarter for seed in range(6)])
+    found = np.array([find_clock(made_history(made, seed)).month_of_quarter for seed in range(4)])
     error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
     assert np.all(np.abs(found.mean(axis=0) - SPEED) < 6 * error + 0.01)
     assert np.all(np.abs(found - SPEED) < 0.3)
@@ -61,9 +61,7 @@ def test_operational_days_run_at_the_speed_of_their_month():
     days = np.array([dt.date(2026, m, 1).toordinal() for m in (1, 2, 3, 4)])
     assert np.diff(clock.operational_days(days)) == pytest.approx([31 * 0.6, 28 * 0.9, 31 * 1.5])
     february = Clock((0.6, 0.9, 1.5), fiscal_year_start=2)
-    assert np.diff(february.operational_days(days)) == pytest.approx(
-        [31 * 1.5, 28 * 0.6, 31 * 0.9]
-    )
+    assert np.diff(february.operational_days(days)) == pytest.approx([31 * 1.5, 28 * 0.6, 31 * 0.9])
 
 
 def test_operational_time_has_the_mean_speed_one_and_stays_near_the_calendar():

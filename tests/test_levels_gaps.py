@@ -8,7 +8,7 @@ import pytest
 from levels_made import ZERO, Made, gamma_days, made_history, never
 from levels_real import maven, olist
 
-from forecast.history.gaps import find_gaps
+from forecast.history.gaps import _missed, _stage, find_gaps
 from forecast.history.records import Gap, build_records
 
 HEALTHY = {
@@ -63,10 +63,31 @@ def test_a_stray_closing_hides_no_gap():
 def test_a_gap_that_was_said_stays():
     said = {"deal": Gap(dt.date(2024, 2, 1), False)}
     records = made_history(Made(cut=130), 1)
-    records = build_records(
-        records.items, records.stays, records.stages, records.as_of, gaps=said
-    )
+    records = build_records(records.items, records.stays, records.stages, records.as_of, gaps=said)
     assert find_gaps(records).gaps == said
+
+
+def test_closings_to_expect_are_those_of_the_hazard_by_age():
+    """Against sums item by item, for a few items."""
+    made = Made(days=90, rate=0.8, won=gamma_days(20, 0.7), lost=never, win=0.8)
+    stage = _stage(made_history(made, 6), "deal", wins=False)
+    since, found = ZERO + 45, _missed(stage, ZERO + 45)
+    total, variance = 0.0, 0.0
+    for age in range(90):
+        day = stage.entered + age
+        risk = ((day >= since) & (day <= stage.last) & (stage.until >= day)).sum()
+        closed = (stage.ended & (stage.until == day) & (day >= since)).sum()
+        older = (
+            np.minimum(stage.until, since)[stage.entered < since]
+            - stage.entered[stage.entered < since]
+            > age
+        ).sum()
+        if closed:
+            total += older * closed / risk
+            variance += older**2 * closed / risk**2
+    assert found[0] == pytest.approx(max(total - 3 * np.sqrt(variance), 0.0))
+    assert total > 3
+    assert found[1] == (stage.ended & (stage.until < since)).sum()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

@@ -149,6 +149,12 @@ def test_addresses_that_are_refused(url: str) -> None:
     assert URLS[url] in refused(url)
 
 
+def test_a_driver_that_repeats_a_password_is_not_repeated() -> None:
+    address = sa.make_url("mysql://me:s3cr3t@host/db?sslpassword=0ther")
+    said = sql._plain("\n cannot log in as me with s3cr3t or 0ther:\nmore", address)
+    assert said == "cannot log in as me with *** or ***"
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "deals.db"
     path.write_text("id,stage\n1,won\n" * 100)

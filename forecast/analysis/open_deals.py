@@ -22,7 +22,8 @@ def describe_pipeline(scenario: Scenario) -> Document | None:
         "amount": float(amounts.sum()),
         "unknown_amounts": int(np.isnan(deals.amount).sum()),
         "stages": [
-            {"stage": name, **_stage(deals, amounts, index)} for index, name in enumerate(scenario.stages)
+            {"stage": name, **_stage(deals, amounts, index)}
+            for index, name in enumerate(scenario.stages)
         ],
         "own_probability": int(np.count_nonzero(~np.isnan(deals.probability))),
         "own_close": int(np.count_nonzero(deals.close_period >= 0)),

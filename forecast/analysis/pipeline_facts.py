@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.analysis import Document
-from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.assumptions import Draws
+from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.kernel.ages import CLOSE, MODEL
 from forecast.engine.kernel.dealmeans import tell_classes
 from forecast.engine.kernel.opened import new_space

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.kernel.deals import Batches, Open
+from forecast.engine.kernel.opened import Batches, Open
 from forecast.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -36,5 +36,12 @@ def batches_apart(opened: OpenPlan) -> Iterator[tuple[Open, bool]]:
     for part, blank in ((slice(0, known), False), (slice(known, None), True)):
         if len(batches.kind[part]):
             ends = batches.first[part.start :] if blank else batches.first[: known + 1]
-            heads = [column[part] for column in batches[:-1]]
-            yield opened.op._replace(batches=Batches(*heads, ends)), blank
+            mine = Batches(
+                batches.kind[part],
+                batches.mover[part],
+                batches.close[part],
+                batches.group[part],
+                batches.stage[part],
+                ends,
+            )
+            yield opened.op._replace(batches=mine), blank

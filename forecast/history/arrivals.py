@@ -37,12 +37,13 @@ class _Daily:
 def fit_arrivals(
     records: Records, horizon_days: float = HORIZON_DAYS, *, seasons: bool = True
 ) -> tuple[ArrivalFit, ...]:
-    """Fit arrivals by channel and stage of entry, most frequent channels as they come by name.
+    """Fit arrivals by channel and stage of entry, in the order of channels and of stages.
 
     `horizon_days` is how far ahead the forecast will look: growth is damped over it (each month
     keeps nine tenths of the growth of the one before; written is the constant growth that arrives
-    at the same mean), and `cv` is that of the level halfway. Days before a gap that left only
-    survivors are no history. Without items the result is empty.
+    at the same mean), and `cv` is that of the level halfway, beside the uncertainty of the growth
+    where there is any. Days before a gap that left only survivors are no history. Without items
+    the result is empty.
 
     The level is followed through weekly counts; see ``forecast.history.levels``. It moves by a
     random walk, how much is estimated, and jumps: a channel that ends drops out within weeks.
@@ -79,13 +80,13 @@ def _told(name: tuple[str, str], k: int, levels: Levels, ask: _Ask) -> ArrivalFi
     damped = levels.drift * _damped_weeks(half)
     undamped = levels.drift * (half - _damped_weeks(half))  # nobody knows how long growth lasts
     walked = levels.walk * half + undamped**2 + levels.jumps[k] * half * JUMP_VARIANCE
-    level = now * np.exp(damped)
-    mean_half = float(weight @ level)
-    second = float(weight @ (level**2 * (1.0 + 1.0 / shape) * np.exp(walked)))
-    cv = float(np.sqrt(max(second / max(mean_half, 1e-300) ** 2 - 1.0, 0.0)))
-    mean_now = float(weight @ now)
+    mean_now, mean_half = float(weight @ now), float(weight @ (now * np.exp(damped)))
     rate = np.log(max(mean_half, 1e-300) / max(mean_now, 1e-300)) / (half * WEEK)  # a day
     growth = _growth(weight, damped / (half * WEEK) * days, rate * days, ask.n)
+    # What is told of growth has an uncertainty of its own; only where none is, it is the level's.
+    level = now * np.exp(damped) if growth is None else now
+    second = float(weight @ (level**2 * (1.0 + 1.0 / shape) * np.exp(walked)))
+    cv = float(np.sqrt(max(second / max(float(weight @ level), 1e-300) ** 2 - 1.0, 0.0)))
     dispersion = float(weight @ levels.dispersion) * WEEK / days
     low, high = _interval(mean_now * days, cv)
     method = (

@@ -121,19 +121,20 @@ def _likelihood(theta: Floats, table: Closings) -> tuple[float, Floats]:
     speed = np.array(_speeds(theta))[table.month]
     elapsed = np.concatenate([[0.0], np.cumsum(speed)])
     begin = np.interp(table.begin, np.arange(len(elapsed)), elapsed)
-    age = np.maximum((elapsed[:-1] + 0.5 * speed)[None, :] - begin[:, None], 0.0)
+    group, day = table.cells
     edges = edges_of_ages(len(speed))
-    bins = np.searchsorted(edges, age.ravel(), side="right")
-    exposure = table.risk * speed
+    age = (elapsed[:-1] + 0.5 * speed)[day] - begin[group]
+    bins = np.searchsorted(edges, age, side="right")
+    exposure = table.risk[table.cells] * speed[day]
     n = len(edges) + 1
-    wins = np.bincount(bins, weights=table.wins.ravel(), minlength=n)
-    risk = np.bincount(bins, weights=exposure.ravel(), minlength=n)
+    wins = np.bincount(bins, weights=table.wins[table.cells], minlength=n)
+    risk = np.bincount(bins, weights=exposure, minlength=n)
     some = wins > 0
     hazard = np.divide(wins, risk, out=np.zeros(n), where=risk > 0)
     value = float((wins[some] * np.log(hazard[some])).sum())
     value += float((table.wins.sum(axis=0) * np.log(speed)).sum())
-    expected = (hazard[bins].reshape(age.shape) * exposure).sum(axis=0)
-    return value, expected
+    expected = np.bincount(day, weights=hazard[bins] * exposure, minlength=len(speed))
+    return value, np.asarray(expected, dtype=np.float64)
 
 
 def _misfit(theta: Floats, table: Closings) -> float:
@@ -150,7 +151,7 @@ def _fit(loss: Callable[[Floats], float]) -> Floats:
         np.zeros(2),
         method="Nelder-Mead",
         bounds=[bound, bound],
-        options={"xatol": 1e-3, "fatol": 1e-2, "maxiter": 200, "initial_simplex": _SIMPLEX},
+        options={"xatol": 5e-3, "fatol": 2e-2, "maxiter": 200, "initial_simplex": _SIMPLEX},
     )
     return np.asarray(best.x)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ LEAST_QUARTERS = 3.0
 LEAST_WINS = 60
 LEAST_MONTH = 5.0  # wins to expect of a month that is looked at
 MAIN_SHARE = 0.2  # of the wins that come straight from a stage, for it to be looked at
-GROUPS = 260  # of days of entry that are told apart
+GROUPS = 130  # of days of entry that are told apart
 MOST_DAYS = 5 * 366  # that are looked at
 BINS = 40  # of ages
 ROUNDS = 50  # of the fit of speeds and hazards in turn
@@ -37,6 +38,12 @@ class Closings:
     begin: Floats
     month: NDArray[np.int64]
     first: int
+
+    @cached_property
+    def cells(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Groups and days where anything is at risk."""
+        group, day = np.nonzero(self.risk)
+        return group.astype(np.int64), day.astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from forecast.history.files import (
     CSV,
     FILE,
     MOST_FAULTS,
-    MOST_ROWS,
     ROW,
+    check_cells,
     kind_of,
     read_bytes,
     refuse,
@@ -37,6 +38,8 @@ from forecast.history.table import RawTable, filled_rows, text_frame, without_ba
 from forecast.scenario.errors import Fault, ScenarioError
 
 _BEGIN_BYTES = 4096
+_LONGEST_LINE_BYTES = 50_000_000
+_BEYOND = 1_000  # cells behind the last column are looked at, whether they are blank
 _LOOKED_AT = 1_000  # first and last rows that are searched for signs of a report
 
 
@@ -58,14 +61,11 @@ def read_csv(path: Path, encoding: str | None, separator: str | None) -> RawTabl
     data = to_utf8(file, data, encoding)
     dialect = find_dialect(file, data, separator)
     check_width(file, dialect.line, len(dialect.header))
-    records = _fast(data, dialect) or _slow(file, data, dialect)
-    if len(records.lines) > MOST_ROWS:
-        mend = "Export a shorter time, or fewer kinds of events."
-        refuse(file, f"{len(records.lines):,} rows", f"at most {MOST_ROWS:,}", mend)
+    records = _fast(file, data, dialect) or _slow(file, data, dialect)
     return _table(file, dialect, records)
 
 
-def _fast(data: bytes, dialect: Dialect) -> _Records | None:
+def _fast(file: str, data: bytes, dialect: Dialect) -> _Records | None:
     """Cut the records by pandas; None where that could go wrong."""
     body = data[dialect.begin :]
     layout = scan(body, dialect.separator.encode())
@@ -73,11 +73,16 @@ def _fast(data: bytes, dialect: Dialect) -> _Records | None:
         return None
     if not len(layout.ends):
         return _Records(pd.DataFrame(), layout.lines, layout.cells)
+    named, most = len(dialect.header), int(layout.cells.max())
+    check_cells(file, len(layout.ends), named)
+    if most > named + _BEYOND:
+        line = int(layout.lines[layout.cells.argmax()]) + dialect.next_line - 1
+        raise ScenarioError([_ragged(file, line, most, named)])
     frame = pd.read_csv(
         io.BytesIO(body),
         sep=dialect.separator,
         header=None,
-        names=range(max(int(layout.cells.max()), len(dialect.header))),
+        names=range(max(most, named)),
         index_col=False,
         dtype=str,
         keep_default_na=False,
@@ -97,7 +102,12 @@ def _cells_of(layout: Layout) -> NDArray[np.int64]:
 
 def _slow(file: str, data: bytes, dialect: Dialect) -> _Records:
     """Cut the records by the standard library, which says where it could not."""
-    text = io.StringIO(data[dialect.begin :].decode("utf-8"), newline="")
+    body = data[dialect.begin :]
+    longest = max(map(len, re.split(rb"[\r\n]", body)), default=0)
+    if longest > _LONGEST_LINE_BYTES:
+        got, must = f"a line of {longest:,} bytes", f"at most {_LONGEST_LINE_BYTES:,}"
+        refuse(file, got, must, "Check that it has line ends, and export it again.", dialect.line)
+    text = io.StringIO(body.decode("utf-8"), newline="")
     reader = csv.reader(text, delimiter=dialect.separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -109,10 +119,12 @@ def _slow(file: str, data: bytes, dialect: Dialect) -> _Records:
             line = dialect.next_line + reader.line_num
     except csv.Error as error:
         refuse_quotes(file, line, str(error))
-    width = max([len(dialect.header), *map(len, rows)])
+    named = len(dialect.header)
+    check_cells(file, len(rows), named)
+    width = max([named, *map(len, rows)])
     columns = {
         index: [cells[index] if index < len(cells) else "" for cells in rows]
-        for index in range(min(width, len(dialect.header) + 1_000))
+        for index in range(min(width, named + _BEYOND))
     }
     counts = np.array([len(cells) for cells in rows], dtype=np.int64)
     return _Records(text_frame(columns), np.array(lines, dtype=np.int64), counts)
@@ -167,24 +179,25 @@ def _check_ragged(file: str, records: _Records, named: int) -> None:
         # The slow reader keeps no more than is shown, so a very long record counts as filled.
         kept = records.frame.iloc[beyond, named:]
         long[beyond] = filled_rows(kept) | (records.cells[beyond] > records.frame.shape[1])
-    faults = []
     wrong = np.flatnonzero(short | long)
-    for row in wrong[:MOST_FAULTS]:
-        cells = int(records.cells[row])
-        mend = "Add what is missing, or look for a line break or a quotation mark inside a cell."
-        if cells > named:
-            mend = (
-                'Put quotes around cells with the separator in them ("Miller, Inc."); write 25000.'
-            )
-        got = f"{cells:,} cell{'s' if cells > 1 else ''}"
-        must = f"{named:,}, as there are names in the header"
-        faults.append(Fault(file, int(records.lines[row]), ROW, got, must, mend))
+    faults = [
+        _ragged(file, int(records.lines[row]), int(records.cells[row]), named)
+        for row in wrong[:MOST_FAULTS]
+    ]
     if len(wrong) > MOST_FAULTS:
         got = f"{len(wrong) - MOST_FAULTS:,} more rows with too few or too many cells"
         mend = "Export it again, or mend how the cells are quoted."
         faults.append(Fault(file, int(records.lines[wrong[-1]]), FILE, got, "none", mend))
     if faults:
         raise ScenarioError(faults)
+
+
+def _ragged(file: str, line: int, cells: int, named: int) -> Fault:
+    mend = "Add what is missing, or look for a line break or a quotation mark inside a cell."
+    if cells > named:
+        mend = 'Put quotes around cells with the separator in them ("Miller, Inc."); write 25000.'
+    got = f"{cells:,} cell{'s' if cells > 1 else ''}"
+    return Fault(file, line, ROW, got, f"{named:,}, as there are names in the header", mend)
 
 
 def _check_header_again(

@@ -48,7 +48,8 @@ _TIME: Final = re.compile(
 )
 _THREE: Final = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})\.?")
 _NAMED: Final = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,4})(?:st|nd|rd|th)?[-/. ]*([A-Za-z]{3,9})\.?,?[-/. ]*(\d{1,4})"
+    r"(?:[A-Za-z]{3,9}\.?,?\s+)?(\d{1,4})(?:st|nd|rd|th)?"
+    r"[-/. ]*([A-Za-z]{3,9})\.?,?[-/. ]*(\d{1,4})"
 )
 _NAME_FIRST: Final = re.compile(
     r"(?:[A-Za-z]{3,9}\.?,?\s+)?([A-Za-z]{3,9})\.?\s*(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{2,4})"
@@ -306,6 +307,12 @@ def orders_of(texts: Sequence[str]) -> set[str]:
         if int(found[3]) > 12:
             fit.discard(DAY_FIRST)
     return fit
+
+
+def have_order(texts: Sequence[str]) -> bool:
+    """Tell whether some texts are dates of three numbers with the year last."""
+    found = (_THREE.fullmatch(_TIME_AT.split(text.strip())[0]) for text in texts)
+    return any(each is not None and len(each[1]) < 4 for each in found)
 
 
 def a_zone(name: str) -> bool:

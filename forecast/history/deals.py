@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forecast.history.amounts import read_money
 from forecast.history.dates import BLANKS, READ, UNREADABLE
-from forecast.history.labels import Counts, read_label, read_money
+from forecast.history.labels import Counts, read_label
 from forecast.history.mapping import LABELS, OPEN_STATUS, SET_ASIDE, ExportMapping
 from forecast.history.records import LOST, UNKNOWN, WON
 from forecast.history.rows import Coded, DayColumn, Ints, Mask, Rows

@@ -57,8 +57,8 @@ class ArrivalFit:
 
     `growth` is per unit too; `seasonality` gives factors of calendar months ("jan" to "dec");
     variance = mean + dispersion x mean^2 of the counts of a unit. `cv` says how well the level of
-    the time ahead is known: that it moves, and that growth is not known, is in it. `enters` is the
-    stage where the items begin.
+    the time ahead is known: that it moves is in it, and that growth is not known only where
+    `growth` is None. `enters` is the stage where the items begin.
     """
 
     channel: str

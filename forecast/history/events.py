@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from forecast.history.amounts import read_money
 from forecast.history.dates import READ, UNREADABLE
 from forecast.history.deals import check_ids
 from forecast.history.joining import Found
-from forecast.history.labels import Counts, read_label, read_money
+from forecast.history.labels import Counts, read_label
 from forecast.history.mapping import LABELS, ExportMapping
 from forecast.history.records import LOST, UNKNOWN, WON
 from forecast.history.rows import Coded, Ints, Rows
 from forecast.history.statuses import read_meanings
+
+NOWHERE: Final = -2
 
 
 @dataclass
@@ -78,19 +81,33 @@ def settle_events(events: Events, as_of: dt.date, today: dt.date, stages: int) -
     item, state = rows.ids.codes[row], events.state[row]
     won = state == stages
     before = np.cumsum(won) - won  # wins before each row, those of earlier items among them
-    start = np.r_[True, item[1:] != item[:-1]] if len(row) else np.zeros(0, dtype=bool)
-    own = before - np.maximum.accumulate(np.where(start, before, 0))
+    own = before - np.maximum.accumulate(np.where(_firsts(item), before, 0))
     _aside(rows, row[own > 0], "after the item was won", "stage")
     row = row[own == 0]
     item, state = rows.ids.codes[row], events.state[row]
-    goes_on = np.r_[item[1:] == item[:-1], False] if len(row) else np.zeros(0, dtype=bool)
-    again = goes_on & np.r_[state[1:] == state[:-1], False] if len(row) else goes_on
-    _aside(rows, row[(state == stages + 1) & goes_on & ~again], "lost, but went on later", "stage")
-    _aside(rows, row[(state == stages + 1) & again], "lost a second time", "stage")
+    lost = state == stages + 1
+    place, group = np.arange(len(row)), np.cumsum(_firsts(item)) - 1
+    last = np.full(len(row), NOWHERE)
+    last[group[~lost]] = place[~lost]  # the last thing that happened to an item but for losses
+    undone, again = lost & (place < last[group]), lost & (place > last[group] + 1)
+    again &= ~_firsts(item)
+    _aside(rows, row[undone], "lost, but went on later", "stage")
+    _aside(rows, row[again], "lost a second time", "stage")
     row = row[rows.live[row]]
     item, state = rows.ids.codes[row], events.state[row]
-    first = np.r_[True, item[1:] != item[:-1]] if len(row) else np.zeros(0, dtype=bool)
-    _aside(rows, row[first & (state >= stages)], "ended without having been in a stage", "stage")
+    _aside(
+        rows,
+        row[_firsts(item) & (state >= stages)],
+        "ended without having been in a stage",
+        "stage",
+    )
+
+
+def _firsts(item: Ints) -> npt.NDArray[np.bool_]:
+    """Tell which of rows in order is the first of its item."""
+    found = np.ones(len(item), dtype=bool)
+    found[1:] = item[1:] != item[:-1]
+    return found
 
 
 def _aside(rows: Rows, places: npt.NDArray[np.intp], why: str, column: str) -> None:
@@ -111,7 +128,7 @@ def found_in_events(events: Events, about: About | None) -> Found:
     rows = events.rows
     row = _in_order(events)
     codes, state = rows.ids.codes[row], events.state[row]
-    first = np.r_[True, codes[1:] != codes[:-1]] if len(row) else np.zeros(0, dtype=bool)
+    first = _firsts(codes)
     item = np.cumsum(first) - 1
     again = np.r_[False, (state[1:] == state[:-1]) & ~first[1:]] if len(row) else first
     if again.any():

@@ -42,8 +42,8 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
     try:
         # Opened by its bytes, for calamine goes by the name of a path.
         with path.open("rb") as opened, CalamineWorkbook.from_filelike(opened) as workbook:
-            name, source = _choose(file, workbook, sheet)
-            rows, start = _rows(source, workbook.get_sheet_by_name(name))
+            found, source = _choose(file, workbook, sheet)
+            rows, start = _rows(source, found)
     except PasswordError:
         _refuse_password(file)
     except (CalamineError, OSError, ValueError) as error:
@@ -52,8 +52,13 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
             reason = "none of its parts is as it should be"
         got = f"a workbook that cannot be read ({reason})"
         refuse(file, got, WORKBOOK, "Open it in Excel and save it again, or save it as CSV UTF-8.")
+    except BaseException as error:
+        # What calamine did not foresee comes as an error that is none of Python's ordinary ones.
+        if type(error).__name__ != "PanicException":
+            raise
+        refuse(file, "a workbook that cannot be read", WORKBOOK, "Save it as CSV UTF-8.")
     if errors is not None:
-        errors.put(name, rows, start)
+        errors.put(found.name, rows, start)
     return _table(source, rows, start[0] + 1)
 
 
@@ -62,7 +67,7 @@ def _refuse_password(file: str) -> NoReturn:
     refuse(file, "a workbook with a password", WORKBOOK, mend)
 
 
-def _choose(file: str, workbook: CalamineWorkbook, sheet: str | None) -> tuple[str, str]:
+def _choose(file: str, workbook: CalamineWorkbook, sheet: str | None) -> tuple[CalamineSheet, str]:
     """Find the sheet to read, and what it is called in messages."""
     tables = [each for each in workbook.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet]
     names = [each.name for each in tables]
@@ -70,17 +75,17 @@ def _choose(file: str, workbook: CalamineWorkbook, sheet: str | None) -> tuple[s
         if sheet not in names:
             mend = f"The sheets are {listed(names)}." if names else "Save the data as CSV."
             refuse(file, f"the sheet {shown(sheet)}", "a sheet of the workbook", mend, 1, "sheet")
-        return sheet, _called(file, sheet, names)
+        return workbook.get_sheet_by_name(sheet), _called(file, sheet, names)
     seen = [each.name for each in tables if each.visible == SheetVisibleEnum.Visible]
-    filled = [name for name in seen if workbook.get_sheet_by_name(name).height > 0]
+    filled = [each for each in map(workbook.get_sheet_by_name, seen) if each.height > 0]
     if not filled:
         got = "a workbook with nothing in it"
         refuse(file, got, "a sheet with a table", "Export it again, or write sheet:.")
     if len(filled) > 1:
-        got = f"{len(filled)} sheets: {listed(filled)}"
-        mend = f"Write sheet: with one of them, as sheet: {filled[0]}."
+        got = f"{len(filled)} sheets: {listed(each.name for each in filled)}"
+        mend = f"Write sheet: with one of them, as sheet: {filled[0].name}."
         refuse(file, got, "the sheet to read", mend, 1, "sheet")
-    return filled[0], _called(file, filled[0], names)
+    return filled[0], _called(file, filled[0].name, names)
 
 
 def _called(file: str, sheet: str, names: list[str]) -> str:

@@ -17,7 +17,9 @@ LEAST_CV = 0.002  # what is known better than that is written as a plain figure
 WIDEST = 76  # columns of a line that its note stands behind; longer ones have it above
 LONGEST = 60  # characters of a note that stands behind its line
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_ &()+'-]*")
-SPECIAL = frozenset("y yes n no on off true false null none nan inf".split())
+SPECIAL = frozenset(
+    ("y", "yes", "n", "no", "on", "off", "true", "false", "null", "none", "nan", "inf")
+)
 
 
 def figure(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -59,7 +61,7 @@ def share(value: float, low: float | None = None, high: float | None = None) -> 
     '30.12%'
     """
     if low is None or high is None:
-        return figure(100 * value) + "%"
+        return f"{float(f'{100 * value:.3g}'):g}%"
     return figure(100 * value, 100 * low, 100 * high) + "%"
 
 

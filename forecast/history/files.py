@@ -14,6 +14,7 @@ from forecast.scenario.errors import Fault, ScenarioError, shown
 MOST_BYTES: Final = 2_000_000_000  # of a file, or of what is packed in it
 MOST_ROWS: Final = 10_000_000
 MOST_COLUMNS: Final = 2_000
+MOST_CELLS: Final = 200_000_000
 MOST_FAULTS: Final = 20  # of one kind are told one by one
 FILE, ROW, HEADER = "(file)", "(row)", "(header)"
 CSV, EXCEL, PARQUET = "CSV", "Excel", "Parquet"
@@ -76,6 +77,16 @@ def check_file(file: str) -> int:
         mend = "Export fewer columns, or a shorter time."
         refuse(file, f"a file of {size:,} bytes", f"at most {MOST_BYTES:,}", mend)
     return size
+
+
+def check_cells(file: str, rows: int, columns: int) -> None:
+    """Refuse a table that is too large to be held."""
+    if rows > MOST_ROWS:
+        mend = "Export a shorter time, or fewer kinds of events."
+        refuse(file, f"{rows:,} rows", f"at most {MOST_ROWS:,}", mend)
+    if rows * columns > MOST_CELLS:
+        got, must = f"{rows * columns:,} cells", f"at most {MOST_CELLS:,}"
+        refuse(file, got, must, "Export only the columns that are needed.")
 
 
 def refuse_os(file: str, error: OSError | ValueError) -> NoReturn:

@@ -90,8 +90,12 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
+<<<<<<< HEAD
     ways = fit_ways(records, clock=runs)
     ways = with_excess(ways, find_excess(records, ways, runs))
+=======
+    ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
+>>>>>>> 3316306383ce37d2db39ab4140244d84e9d7a38a
     opened = find_open(records)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))
@@ -135,9 +139,9 @@ def without_late_labels(records: Records) -> tuple[Records, tuple[str, ...]]:
             blank = pd.Series(UNKNOWN, index=items.index, dtype="category")
             items = items.assign(**{label: blank})
             notes.append(
-                f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} of "
-                "the others: it seems to be written down when a deal is won, tells nothing of who "
-                "will be, and is left out."
+                f"The {label} is known of {shares[0]:.0%} of the won items and of {shares[1]:.0%} "
+                "of the others: it seems to be written down when a deal is won, tells nothing of "
+                "who will be, and is left out."
             )
     return replace(records, items=items), tuple(notes)
 
@@ -197,6 +201,4 @@ def _stale_after(records: Records, begin: dt.date) -> float | None:
 
 def known_labels(records: Records) -> tuple[str, ...]:
     """Name the labels that items really have."""
-    return tuple(
-        label for label in LABELS if set(records.items[label].cat.categories) - {UNKNOWN}
-    )
+    return tuple(label for label in LABELS if set(records.items[label].cat.categories) - {UNKNOWN})

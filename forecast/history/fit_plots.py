@@ -70,7 +70,9 @@ def _lag(axes: Axes, way: WayFit, records: Records, fit: Fit) -> None:
     enough = seen.there >= LEAST_SEEN
     last = int(np.flatnonzero(enough).max()) + 1 if enough.any() else len(seen.days)
     days = seen.days[:last]
-    axes.fill_between(days, seen.low[:last], seen.high[:last], step="mid", color=ORANGE, alpha=0.2, lw=0)
+    axes.fill_between(
+        days, seen.low[:last], seen.high[:last], step="mid", color=ORANGE, alpha=0.2, lw=0
+    )
     axes.step(days, seen.share[:last], where="mid", color=ORANGE, lw=1.4, label="records (90%)")
     rate = way.conversion
     assert way.lag is not None
@@ -81,7 +83,9 @@ def _lag(axes: Axes, way: WayFit, records: Records, fit: Fit) -> None:
     axes.axhline(rate.value, color=GREY, lw=0.8, ls=":")
     axes.set_xlim(0, ages[-1])
     axes.set_ylim(bottom=0)
-    axes.set_title(f"{way.stage} → {way.to}: {rate.value:.1%} in the end, {way.lag.family}", fontsize=9)
+    axes.set_title(
+        f"{way.stage} → {way.to}: {rate.value:.1%} in the end, {way.lag.family}", fontsize=9
+    )
     axes.set_xlabel("days in the stage")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     clean(axes)
@@ -195,7 +199,9 @@ def _sizes(fit: Fit, records: Records) -> Figure | None:
     if not fit.sizes:
         return None
     largest = sorted(fit.sizes, key=lambda size: -size.mix.n)[:MOST_SIZES]
-    figure, axes = grid_of(len(largest), f"Deal sizes ({fit.currency}): share of deals up to a value")
+    figure, axes = grid_of(
+        len(largest), f"Deal sizes ({fit.currency}): share of deals up to a value"
+    )
     won = np.zeros(len(records.items), dtype=bool)
     won[records.stays.loc[(records.stays["to"] == WON).to_numpy(), "item"].to_numpy()] = True
     for size, each in zip(largest, axes, strict=True):

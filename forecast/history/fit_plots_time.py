@@ -17,7 +17,7 @@ from forecast.history.records import UNDATED, WON, Records
 
 MOST_CHANNELS, MOST_MONTHS_BACK, MONTHS_AHEAD = 12, 36, 12
 A_MONTH = {"day": 365.25 / 12, "week": 365.25 / 84, "month": 1.0, "quarter": 1 / 3, "year": 1 / 12}
-NAMES = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 Floats = NDArray[np.float64]
 
 
@@ -31,7 +31,9 @@ def draw_arrivals(fit: Fit, records: Records) -> Figure | None:
     channel = records.items["channel"].astype(str).to_numpy()[first["item"].to_numpy()]
     stage = first["stage"].astype(str).to_numpy()
     days = first["entered"].to_numpy()
-    several = {a.channel for a in fit.arrivals if sum(b.channel == a.channel for b in fit.arrivals) > 1}
+    several = {
+        a.channel for a in fit.arrivals if sum(b.channel == a.channel for b in fit.arrivals) > 1
+    }
     for arrival, each in zip(largest, axes, strict=True):
         mine = channel == arrival.channel
         title = arrival.channel
@@ -45,7 +47,9 @@ def draw_arrivals(fit: Fit, records: Records) -> Figure | None:
 
 def _arrivals(axes: Axes, days: NDArray[np.int64], arrival: ArrivalFit, as_of: dt.date) -> None:
     start = as_of + dt.timedelta(days=1)
-    months = [add_months(start.replace(day=1), k) for k in range(-MOST_MONTHS_BACK, MONTHS_AHEAD + 2)]
+    months = [
+        add_months(start.replace(day=1), k) for k in range(-MOST_MONTHS_BACK, MONTHS_AHEAD + 2)
+    ]
     edges = np.array([day.toordinal() for day in months])
     counts = np.histogram(days, bins=edges)[0]
     whole = edges[1:] <= start.toordinal()

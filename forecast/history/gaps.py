@@ -17,6 +17,7 @@ STRAY_SHARE = 0.02  # of the closings to expect may stand before a gap ends
 MOST_STRAYS = 20
 OVERLAP = 5.0  # closings to expect of older items that the two kinds can be told apart by
 MEAN_CV = 0.2  # of the closings to expect of older items: rates move
+ERRORS_OFF = 3.0  # standard errors of what was to be expected
 RAMP_DAYS = 182  # before a gap in which arrivals are looked at
 EARLY_DAYS = 28  # after a gap, in which recording may still be thin
 
@@ -39,7 +40,7 @@ def find_gaps(records: Records) -> Records:
     from that day on, the items of before should have had Λ = Σ H(age) closings by then. If the
     rates were always the same, Λ up to the first closing is exponential of mean 1, whatever the
     arrivals and lags (time rescaling, Brown and others 2002): a history that simply begins has
-    small ones. It is a gap from Λ = 12 on, where chance is e^-12.
+    small ones. It is a gap from Λ = 12 on, where chance is e^-12; the error of H is taken off.
 
     Which kind it is, what came of the older items later tells: survivors close like any item of
     their age, and of items that are all there many had closed unseen.
@@ -119,13 +120,25 @@ def _cumulative(closings: Floats, risk: Floats) -> Floats:
 
 
 def _missed(stage: _Stage, since: int) -> tuple[float, int]:
-    """Closings to expect before the day `since`, and those that were recorded."""
-    everything = np.ones(len(stage.entered), dtype=bool)
-    total = _cumulative(*_hazard(stage, since, everything))
+    """Closings to expect before the day `since`, at the least, and those that were recorded."""
+    total, error = _expected(stage, since)
+    strays = int((stage.ended & (stage.until < since)).sum())
+    return max(total - ERRORS_OFF * error, 0.0), strays
+
+
+def _expected(stage: _Stage, since: int) -> tuple[float, float]:
+    """Closings to expect before the day `since`, with the standard error (Greenwood's).
+
+    The hazard is only known as well as the closings from that day on tell it.
+    """
+    closings, risk = _hazard(stage, since, np.ones(len(stage.entered), dtype=bool))
     before = stage.entered < since
     age = np.minimum(since, stage.until)[before] - stage.entered[before]
-    strays = int((stage.ended & (stage.until < since)).sum())
-    return float(total[age].sum()), strays
+    aged = np.cumsum(np.bincount(age, minlength=len(closings) + 1)[::-1])[::-1][1:]
+    some = closings > 0
+    each = aged[: len(closings)][some] / risk[some]
+    total = float(each @ closings[some])
+    return total, float(np.sqrt(each**2 @ closings[some]))
 
 
 def _told(stage: _Stage, since: int, found: tuple[float, int], what: str) -> Gap:
@@ -136,8 +149,8 @@ def _told(stage: _Stage, since: int, found: tuple[float, int], what: str) -> Gap
     n = int((stage.entered < since).sum())
     recorded = "none" if strays == 0 else f"{strays:,}"
     said = (
-        f"{n:,} items entered before {day}, of which {missed:,.0f} {what}s were to be expected "
-        f"by then and {recorded} recorded: {what}s are recorded from {day} on"
+        f"{n:,} items entered before {day}, of which at least {missed:,.0f} {what}s were to be "
+        f"expected by then and {recorded} recorded: {what}s are recorded from {day} on"
     )
     thin = _thin(stage, since)
     if complete:
@@ -153,7 +166,7 @@ def _thin(stage: _Stage, since: int) -> str:
     upto = since + EARLY_DAYS
     if upto > stage.last:
         return ""
-    expected = _missed(stage, upto)[0] - _missed(stage, since)[0]
+    expected = _expected(stage, upto)[0] - _expected(stage, since)[0]
     seen = int((stage.ended & (stage.until >= since) & (stage.until < upto)).sum())
     if expected < 10.0 or seen > 0.5 * expected:
         return ""

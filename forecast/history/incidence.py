@@ -54,15 +54,17 @@ def find_incidence(records: Records, stage: str, to: str) -> Incidence:
     there = np.cumsum(np.bincount(begin, minlength=size)) - np.concatenate(
         [[0], np.cumsum(np.bincount(age, minlength=size))[:-1]]
     )
-    any_way = np.bincount(age[ended], minlength=size)
-    this = np.bincount(age[ended & mine], minlength=size)
-    risk = np.maximum(there, 1)
+    any_way = np.bincount(age[ended], minlength=size).astype(np.float64)
+    this = np.bincount(age[ended & mine], minlength=size).astype(np.float64)
+    risk = np.maximum(there, 1).astype(np.float64)
     left_over = np.cumprod(1.0 - any_way / risk)
     before = np.concatenate([[1.0], left_over[:-1]])
     share = np.cumsum(before * this / risk)
     error = 1.6449 * np.sqrt(np.maximum(_variance(risk, any_way, this, share, before), 0.0))
-    low, high = np.maximum(share - error, 0.0), np.minimum(share + error, 1.0)
-    return Incidence(np.arange(size) + 0.5, share, low, high, there)
+    low: Floats = np.maximum(share - error, 0.0)
+    high: Floats = np.minimum(share + error, 1.0)
+    days = np.arange(size, dtype=np.float64) + 0.5
+    return Incidence(days, share, low, high, there)
 
 
 def _variance(n: Floats, d: Floats, d1: Floats, share: Floats, left: Floats) -> Floats:

@@ -59,7 +59,9 @@ def join_leads(leads: Deals, deals: Deals, backdated: str) -> Ints:
     doubted = lead[rows.doubted() & (lead != NO_LEAD)]
     hit = np.zeros(len(leads.rows), dtype=bool)
     hit[doubted] = True
-    _one_each(deals, lead)
+    # Deals without a name of their own are called by their lead, also by one that is not there.
+    named = np.where(lead == NO_LEAD, len(leads.rows) + keys.codes, lead)
+    _one_each(deals, lead if rows.has("id") else named)
     hit[lead[rows.live & (lead != NO_LEAD)]] = False
     leads.rows.set_aside(hit, "of a deal that is set aside")
     return lead
@@ -130,9 +132,9 @@ def _joined(leads: Deals, deals: Deals, lead: Ints, mapping: ExportMapping) -> F
         labels[name] = Coded(codes, texts)
     amount = np.where(with_deal, deals.amount[deal_of], leads.amount)
     ids, more = leads.rows.ids, deals.rows.ids
-    both = Coded(
-        np.concatenate([ids.codes, more.codes + len(ids.texts)]), [*ids.texts, *more.texts]
-    )
+    taken = set(ids.texts)
+    names = [_other_than(taken, text) for text in more.texts]
+    both = Coded(np.concatenate([ids.codes, more.codes + len(ids.texts)]), [*ids.texts, *names])
     leads.outcome[with_deal] = IS_OPEN  # what became of its deal is what became of it
     rows = np.concatenate([kept, len(leads.rows) + alone])
     return _together(
@@ -143,6 +145,13 @@ def _joined(leads: Deals, deals: Deals, lead: Ints, mapping: ExportMapping) -> F
         np.concatenate([amount, deals.amount]),
         mapping,
     )
+
+
+def _other_than(taken: set[str], name: str) -> str:
+    """Tell a deal without a lead apart from a lead that has the same id."""
+    while name in taken:
+        name = f"{name} (deal)"
+    return name
 
 
 def _together(

@@ -8,15 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from forecast.history import money
 from forecast.history.data_report import Alike
-from forecast.history.dates import EITHER, READ, UNREADABLE
 from forecast.history.mapping import SET_ASIDE, ExportMapping
 from forecast.history.records import UNKNOWN
 from forecast.history.rows import Coded, Mask, Rows
-from forecast.scenario.errors import listed, shown
+from forecast.scenario.errors import shown
 
 MOST_COMPARED: Final = 400
 MANY_LABELS: Final = 200
@@ -45,6 +42,10 @@ def read_label(rows: Rows, name: str, mapping: ExportMapping, counts: Counts) ->
     if blank == SET_ASIDE:
         rows.set_aside(empty, f"with no {name}", name, chosen=True)
     elif count := int((empty & rows.live).sum()):
+        same = coded.spread([text == blank for text in texts]) & rows.live
+        if same.any():
+            said = f"{int(same.sum()):,} rows say {shown(blank)} as the {name}"
+            rows.notes.append(f"{said}, and {count:,} blank ones are taken as the same")
         counts.blanks[f"{name} = {blank}"] = counts.blanks.get(f"{name} = {blank}", 0) + count
     aliases = mapping.aliases.get(name, {})
     _count_aliases(coded, texts, aliases, rows, name, counts)
@@ -76,53 +77,6 @@ def _count_aliases(
             counts.aliases[key] = counts.aliases.get(key, 0) + count
         else:
             rows.notes.append(f"the alias {shown(old)} of {name} is in no row")
-
-
-def read_money(rows: Rows, mapping: ExportMapping) -> npt.NDArray[np.float64]:
-    """Read the amount of every row, NaN where it is not known."""
-    if not rows.has("amount"):
-        return np.full(len(rows), np.nan)
-    coded = rows.column("amount")
-    theirs = rows.theirs["amount"]
-    read = money.read_amounts(coded.texts, rows.table.decimal)
-    state, value = coded.spread(read.state), coded.spread(read.value)
-    numbers = rows.raw.are_numbers(theirs)
-    if numbers.any():  # numbers of a sheet or database have a point whatever the export's style
-        plain = money.read_amounts(coded.texts, money.POINT)
-        state = np.where(numbers, coded.spread(plain.state), state)
-        value = np.where(numbers, coded.spread(plain.value), value)
-    live = rows.live
-    if ((state == EITHER) & live).any():
-        mask = (state == EITHER) & live
-        text = coded[int(np.flatnonzero(mask)[0])]
-        got = f"{shown(text)}, which can be read two ways, as can {int(mask.sum()):,} amounts"
-        mend = f"Add decimal: point or decimal: comma to {rows.table.place.file}."
-        rows.fault(mask, "amount", got, "amounts whose decimal mark is said", mend)
-    _check_signs(rows, coded, read.sign, mapping)
-    unread = (state == UNREADABLE) & live
-    filled = coded.spread([bool(text) for text in coded.texts]) & live
-    if not rows.refuse_unreadable(unread, filled, "amount", "amount"):
-        rows.note(unread, "amount cannot be read, taken as unknown", "amount")
-    value = np.where(state == READ, value, np.nan)
-    negative = (value < 0) & live
-    rows.note(negative, "amount below 0, taken as unknown", "amount")
-    return np.where(value < 0, np.nan, value)
-
-
-def _check_signs(rows: Rows, coded: Coded, signs: Sequence[str], mapping: ExportMapping) -> None:
-    """Refuse amounts in several currencies, and say it when the sign is not the mapping's."""
-    kinds = sorted(set(signs) - {""})
-    marks = coded.spread([kinds.index(sign) if sign else -1 for sign in signs])
-    there = [kind for number, kind in enumerate(kinds) if (marks[rows.live] == number).any()]
-    if len(there) > 1:
-        mask = (marks == kinds.index(there[1])) & rows.live
-        got = f"amounts in several currencies: {listed(there)}"
-        mend = "Convert them first, or choose the rows of one with only:."
-        rows.fault(mask, "amount", got, "amounts in one currency", mend)
-    known = {"USD": "$ US$", "EUR": "€", "GBP": "£", "JPY": "¥"}.get(mapping.currency, "").split()
-    if len(there) == 1 and there[0] not in (*known, mapping.currency):
-        what = f"amount is in {there[0]}, the mapping says {mapping.currency}"
-        rows.note((marks == kinds.index(there[0])) & rows.live, what, "amount")
 
 
 def find_alike(label: str, counts: Mapping[str, int]) -> list[Alike]:

@@ -23,6 +23,7 @@ DATES: Final = ("created", "closed", "won", "lost", "at")
 COMMON: Final = {
     "id": "what the item is called",
     "amount": "its value if won",
+    "currency": "the currency of that value",
     "channel": "where it came from",
     "segment": "who it is",
     "product": "what it would buy",
@@ -77,6 +78,7 @@ class ExportMapping:
     stages: tuple[str, ...]
     as_of: dt.date | None = None
     currency: str = "USD"
+    rates: Mapping[str, float] = field(default_factory=dict)
     time_zone: str | None = None
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     blanks: Mapping[str, str] = field(default_factory=dict)
@@ -162,6 +164,9 @@ MAPPING: Final = Record(
             "the currency of all amounts",
             "USD",
         ),
+        "rates": Key(
+            ByName("currencies", forms.RATE), "what one unit of other currencies is worth", {}
+        ),
         "dates": Key(forms.DateOrders(), "how dates are written"),
         "time_zone": Key(forms.TIME_ZONE, "the time zone whose days count"),
         "decimal": Key(forms.DECIMAL, "the decimal mark of amounts"),
@@ -217,8 +222,8 @@ def _made(document: Table, values: dict[str, Any], door: Door) -> Any:
         _known_stage(name, stages, document["recorded"], door)
     if not is_whole(values) or door.faults:
         return BROKEN
-    kept = ("as_of", "currency", "time_zone", "aliases", "several", "backdated")
-    kept += ("zero_amounts", "unreadable")
+    kept = ["as_of", "currency", "rates", "time_zone", "aliases", "several", "backdated"]
+    kept += ["zero_amounts", "unreadable"]
     return ExportMapping(
         document.place.file,
         document.place,
@@ -311,6 +316,9 @@ def _check_status(table: TableMap, about: bool, node: Table, door: Door) -> None
             mend = f"Delete {name}; beside events, deals give labels and amounts alone."
             place = node["columns"].place.at(name)
             door.fault(place, shown(columns[name]), "left out, for events say it", mend)
+        if about and (table.status or table.constant):
+            mend = "Delete status; beside events, deals give labels and amounts alone."
+            door.fault(node.place_of("status"), "a status", "left out, for events say it", mend)
         return
     said = bool(table.status) or table.others is not None
     if "status" in columns and not said:
@@ -339,8 +347,11 @@ def _stages(
             if stage and stage not in (WON, LOST, OPEN_STATUS, SET_ASIDE):
                 named.setdefault(stage, table.place)
     stages = values["stages"]
-    if stages is BROKEN:
+    if not is_whole(stages):
         return ()
+    if len(set(stages)) < len(stages):
+        mend = "Name each stage once; items may come back to it."
+        door.fault(document["stages"].place, listed(stages), "each stage once", mend)
     if not stages:
         if "events" in document:
             mend = "Add stages: [lead, opportunity] with the journey's stages in their order."

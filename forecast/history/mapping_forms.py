@@ -24,6 +24,7 @@ from forecast.scenario.forms import (
     choice,
     describe,
     text,
+    within,
 )
 from forecast.scenario.nodes import Node, Place, Table, Text
 from forecast.scenario.quantities import QuantityFault
@@ -89,6 +90,9 @@ STAGE: Final = Leaf(
 STAGES: Final = ListOf("stages", STAGE, most=200)
 CHOSEN: Final = ByName(
     "columns", ListOf("values", Word("a value", 'Write "" for blank cells.'), alone=True)
+)
+RATE: Final = within(
+    quantities.number, 1e-9, 1e9, "a rate above 0", "Write for example rates: {EUR: 1.08}."
 )
 DECIMAL: Final = choice("point", "comma", what="decimal")
 BLANK_AMOUNT: Final = choice("0", "unknown", what="amount")

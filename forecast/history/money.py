@@ -51,7 +51,7 @@ def amount(text: str, decimal: str | None) -> tuple[int, float, str]:
     """Read one amount: its state, its value, and its currency sign.
 
     >>> amount("€ 1.234,50", None)
-    (1, 1234.5, '€')
+    (0, 1234.5, '€')
     >>> amount("1,234", None)[0] == EITHER, amount("(1,234)", "point")[1]
     (True, -1234.0)
     """

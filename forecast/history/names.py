@@ -53,7 +53,8 @@ def with_safe_names(records: Records) -> tuple[Records, tuple[str, ...]]:
     notes += _told("stage", stages)
     ways = {**stages, WON: WON, LOST: LOST, STAYING: STAYING}
     stays = stays.assign(
-        stage=stays["stage"].cat.rename_categories(stages), to=stays["to"].cat.rename_categories(ways)
+        stage=stays["stage"].cat.rename_categories(stages),
+        to=stays["to"].cat.rename_categories(ways),
     )
     gaps = {stages[stage]: gap for stage, gap in records.gaps.items()}
     order = tuple(stages[stage] for stage in records.stages)

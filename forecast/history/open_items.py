@@ -41,9 +41,7 @@ def find_open(records: Records) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def onward_chances(
-    opened: pd.DataFrame, ways: Sequence[WayFit], as_of: dt.date
-) -> Floats:
+def onward_chances(opened: pd.DataFrame, ways: Sequence[WayFit], as_of: dt.date) -> Floats:
     """Give the chance of each open item to go onward (not lost) from its stage, given its age.
 
     With c the share that goes a way in the end and S(a) the chance that its lag is longer than the
@@ -105,7 +103,8 @@ def thin(opened: pd.DataFrame, chances: Floats) -> tuple[pd.DataFrame, tuple[str
 def write_open(opened: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> str:
     """Write open items as the CSV text that a scenario reads; an amount not known is left blank.
 
-    `columns` are those that are written, of ``COLUMNS``. An id that a spreadsheet would take for a formula gets an apostrophe before it.
+    `columns` are those that are written, of ``COLUMNS``. An id that a
+    spreadsheet would take for a formula gets an apostrophe before it.
     """
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")

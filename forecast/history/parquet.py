@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from forecast.history.cells import cell_text
-from forecast.history.files import MOST_BYTES, MOST_ROWS, refuse
+from forecast.history.files import MOST_BYTES, check_cells, refuse
 from forecast.history.headers import check_width, name_columns
 from forecast.history.table import DATE, NUMBER, Kinds, RawTable, text_frame, typed_table
 from forecast.scenario.errors import Fault, ScenarioError, shown
@@ -47,9 +47,7 @@ def read_parquet(path: Path) -> RawTable:
 def _check_size(file: str, opened: Any) -> None:
     data = opened.metadata
     check_width(file, 1, data.num_columns)
-    if data.num_rows > MOST_ROWS:
-        mend = "Export a shorter time, or fewer kinds of events."
-        refuse(file, f"{data.num_rows:,} rows", f"at most {MOST_ROWS:,}", mend)
+    check_cells(file, data.num_rows, data.num_columns)
     size = sum(data.row_group(i).total_byte_size for i in range(data.num_row_groups))
     if size > MOST_BYTES:
         refuse(file, f"{size:,} bytes in it", f"at most {MOST_BYTES:,}", "Keep fewer columns.")

@@ -75,7 +75,7 @@ def pool(gone: FloatArray, cases: FloatArray, mean: float) -> Pooled:
     variances = means * (1.0 - means) / (won + lost + 1.0)
     value = means @ chances
     spread = variances @ chances + ((means - value[:, None]) ** 2) @ chances
-    between = float(np.exp(chances @ np.log(m * (1.0 - m) / (kappa + 1.0))))
+    between = float(chances @ (m * (1.0 - m) / (kappa + 1.0)))
     return Pooled(np.asarray(value), np.asarray(spread), between)
 
 

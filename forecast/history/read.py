@@ -20,6 +20,7 @@ from forecast.history.events import (
     read_events,
     settle_events,
 )
+from forecast.history.gaps import find_gaps
 from forecast.history.joining import Found, found_in
 from forecast.history.labels import MANY_LABELS, Counts, find_alike
 from forecast.history.mapping import LABELS, ExportMapping, TableMap, read_mapping
@@ -45,6 +46,10 @@ def read_records(
     if not isinstance(mapping, ExportMapping):
         mapping = read_mapping(mapping)
     if as_of is not None:
+        if mapping.as_of is not None and as_of > mapping.as_of:
+            mend = f"Ask for {mapping.as_of} or a day before."
+            must = f"a day up to {mapping.as_of}, the last that the export knows"
+            raise ScenarioError([mapping.place.at("as_of").fault(str(as_of), must, mend)])
         mapping = replace(mapping, as_of=as_of)
     door, counts = Door(), Counts()
     tables = {each.kind: _load(each, door, mapping) for each in mapping.tables}
@@ -64,8 +69,8 @@ def _of_deals(
     """Read tables with one row an item."""
     deals = {kind: read_deals(each, mapping, counts) for kind, each in rows.items()}
     _stop(door)
-    today = _today()
-    last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), rows)
+    today = max(_today(), mapping.as_of or dt.date.min)  # who says a day knows it
+    last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), today)
     for each in deals.values():
         settle_days(each, last, today, mapping.backdated)
     return found_in(deals, mapping), last
@@ -78,14 +83,15 @@ def _of_events(
     events = read_events(rows["events"], mapping, counts)
     about = read_about(rows["deals"], mapping, counts) if "deals" in rows else None
     _stop(door)
-    today = _today()
-    last = mapping.as_of or _day(newest_event(events, today), rows)
+    today = max(_today(), mapping.as_of or dt.date.min)
+    last = mapping.as_of or _day(newest_event(events, today), today)
     settle_events(events, last, today, len(mapping.stages))
     return found_in_events(events, about), last
 
 
-def _day(newest: int, rows: dict[str, Rows]) -> dt.date:
-    return dt.date.fromordinal(newest) if newest else _nothing(rows.values())
+def _day(newest: int, today: dt.date) -> dt.date:
+    """Where nothing happened yet, every row is set aside by the day of today."""
+    return dt.date.fromordinal(newest) if newest else today
 
 
 def _today() -> dt.date:
@@ -162,7 +168,7 @@ def _report(
         {WON: won, LOST: lost, OPEN_ITEM: len(records.items) - won - lost},
         dt.date.fromordinal(first),
         dt.date.fromordinal(last),
-        (*found, *_zombies(records, rows)),
+        (*found, *_zombies(records, rows), *_before_recording(records, rows)),
         counts.aliases,
         counts.blanks,
         tuple(pair for label in LABELS for pair in find_alike(label, sizes[label])),
@@ -187,6 +193,22 @@ def _zombies(records: Records, rows: dict[str, Rows]) -> list[Finding]:
             what = f"open in {stage} for longer than any took that left it ({longest:,} days)"
             examples = tuple(_example(str(name), rows) for name in ids)
             found.append(Finding(what, int(old.sum()), examples))
+    return found
+
+
+def _before_recording(records: Records, rows: dict[str, Rows]) -> list[Finding]:
+    """Find the items that were in a stage before its ways out were recorded."""
+    stays, found = records.stays, []
+    for stage, gap in find_gaps(records).gaps.items():
+        here = (stays["stage"] == stage).to_numpy()
+        early = here & (stays["entered"].to_numpy() < gap.since.toordinal())
+        if early.any():
+            ids = records.items["id"].to_numpy()[stays["item"].to_numpy()[early][:3]]
+            kept = "all of them are there" if gap.complete else "only survivors are there"
+            said = "the mapping says" if stage in records.gaps else "it seems"
+            what = f"in {stage} before {gap.since}, when recording began as {said} ({kept})"
+            examples = tuple(_example(str(name), rows) for name in ids)
+            found.append(Finding(what, int(early.sum()), examples))
     return found
 
 

@@ -215,8 +215,8 @@ class Rows:
         share = f", as {count:,} of {total:,} cells" if count > 1 else ""
         got = f"{text}, which is no {what}{share}"
         mend = (
-            f"Check columns: {{{column}: …}} in {self.mapping.file} and how {what}s are written, or "
-            "mend the export; unreadable: set aside reads on."
+            f"Check columns: {{{column}: …}} in {self.mapping.file} and how {what}s are written, "
+            "or mend the export; unreadable: set aside reads on."
         )
         self.fault(mask, column, got, f"{what}s that can be read", mend)
         return True

@@ -16,9 +16,10 @@ _CUTS: Final = (b"<row ", b"<si>")
 _PREFIX: Final = rb"<(?:[^\s<>/:!?=\"']+:)?"
 # Every cell, with where it stands if that is written the usual way, and "" if not.
 _CELL: Final = re.compile(_PREFIX + rb'c(?:[ ]r="([A-Z]{1,3}[0-9]{1,7})"|(?=[\s/>]))')
-_SHARED: Final = re.compile(rb"[\s]t=[\"']s[\"']")
+_SHARED: Final = re.compile(rb"[\s]t\s*=\s*[\"']s[\"']")
 _USE: Final = re.compile(rb"[\s]t=[\"']s[\"'][^<>]*>\s*" + _PREFIX + rb"v>([0-9]{1,9})<")
-_ERROR: Final = re.compile(rb"[\s]t=[\"']e[\"']")
+_ERROR: Final = re.compile(rb"[\s]t\s*=\s*[\"']e[\"']")
+_E: Final = (b'"e"', b"'e'")
 _ERROR_CELL: Final = re.compile(
     rb'<c r="([A-Z]{1,3}[0-9]{1,7})"[^<>]*[\s]t="e"[^<>]*>(?:<f[^<>]*>[^<>]*</f>)?'
     rb"<v>([^<>]*)</v>"
@@ -33,13 +34,13 @@ class SheetScan:
     """Hold the size of a sheet.
 
     - rows, columns: of the rectangle from the first cell of all to the last
-    - shared: how many cells hold one of the workbook's shared texts
+    - cells: how many cells it has
     - errors: what the cells with an error say, by (row, column) from 0
     """
 
     rows: int = 0
     columns: int = 0
-    shared: int = 0
+    cells: int = 0
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
@@ -68,9 +69,10 @@ def scan_sheet(part: IO[bytes]) -> SheetScan | None:
         cells = _CELL.findall(piece)
         if not cells:
             continue
-        scan.shared += len(_SHARED.findall(piece))
-        errors = _ERROR_CELL.findall(piece)
-        if b"" in cells or len(errors) != len(_ERROR.findall(piece)):
+        scan.cells += len(cells)
+        marked = any(mark in piece for mark in _E)
+        errors = _ERROR_CELL.findall(piece) if marked else []
+        if b"" in cells or (marked and len(errors) != len(_ERROR.findall(piece))):
             part.seek(0)
             return _slow_scan(part)
         for place, said in errors:
@@ -83,9 +85,9 @@ def scan_sheet(part: IO[bytes]) -> SheetScan | None:
 
 def _places(cells: list[bytes]) -> tuple[int, int]:
     """Give the largest row and column of many cells such as B12."""
-    chars = np.array(cells, dtype="S10").view(np.uint8).reshape(len(cells), 10).astype(np.int64)
-    rows = np.zeros(len(cells), dtype=np.int64)
-    columns = np.zeros(len(cells), dtype=np.int64)
+    chars = np.array(cells, dtype="S10").view(np.uint8).reshape(len(cells), 10).astype(np.int32)
+    rows = np.zeros(len(cells), dtype=np.int32)
+    columns = np.zeros(len(cells), dtype=np.int32)
     for char in chars.T:
         letter, digit = char >= 65, (char >= 48) & (char < 58)
         columns = np.where(letter, columns * 26 + char - 64, columns)
@@ -125,7 +127,7 @@ class _Walk:
         self.row = max(self.row, 0)
         self.scan.rows = max(self.scan.rows, self.row + 1)
         self.scan.columns = max(self.scan.columns, self.column + 1)
-        self.scan.shared += attributes.get("t") == "s"
+        self.scan.cells += 1
         self.error = "" if attributes.get("t") == "e" else None
 
     def text(self, text: str) -> None:
@@ -163,10 +165,12 @@ def text_lengths(part: IO[bytes]) -> NDArray[np.int64]:
     return np.diff(np.concatenate([*starts, [done]]))
 
 
-def text_uses(part: IO[bytes]) -> NDArray[np.int64]:
-    """Give which shared text each cell with one holds, where it is written as usual."""
-    uses = [np.zeros(0, dtype=np.int64)]
+def text_uses(part: IO[bytes]) -> tuple[NDArray[np.int64], int]:
+    """Give which shared text each cell with one holds, and how many cells do not say it plainly."""
+    uses, shared = [np.zeros(0, dtype=np.int64)], 0
     for piece in pieces(part):
         found = _USE.findall(piece)
+        shared += len(_SHARED.findall(piece))
         uses.append(np.array(found, dtype="S9").astype(np.int64) if found else uses[0])
-    return np.concatenate(uses)
+    used = np.concatenate(uses)
+    return used, shared - len(used)

@@ -14,7 +14,7 @@ from .tallies import Tally
 
 VALUES = "values"
 CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
-MOST_AVERAGED = 4
+MOST_AVERAGED = 3
 AS_GOOD = 4.0  # log posterior below the best at which a family does not count any more
 
 
@@ -50,7 +50,7 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     mode = cure.mode(tuple(Shape("gamma") for _ in tally.ways))
     tried = {mode.shapes: mode}
     mode = _best_families(cure, mode, tried)
-    mode, bins = _with_bins(cure, mode, tried, delayed)
+    mode, bins, tried_bins = _with_bins(cure, mode, tried, delayed)
     for k in bins:  # what families would have made of it
         for family in FAMILIES:
             _try(cure, mode, k, family, tried)
@@ -63,7 +63,7 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     ]
     good = sorted(good, key=lambda m: -m.log_posterior)[:MOST_AVERAGED]
     aic = tuple(
-        {m.shapes[k].family: _aic(m, bins) for m in near if _steps(m, mode, but=k) == 0}
+        {m.shapes[k].family: _aic(m, tried_bins) for m in near if _steps(m, mode, but=k) == 0}
         for k in range(len(tally.ways))
     )
     # A lag that is rounded up to whole units is half a unit longer than the law's.
@@ -91,9 +91,9 @@ def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode])
 
 def _with_bins(
     cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode], delayed: bool
-) -> tuple[Mode, dict[int, Bins]]:
-    """Tell lags as they were seen where that fits clearly better."""
-    tally, found = cure.counts.tally, dict[int, Bins]()
+) -> tuple[Mode, dict[int, Bins], dict[int, Bins]]:
+    """Tell lags as they were seen where that fits clearly better; give all bins tried, too."""
+    tally, found, tried_bins = cure.counts.tally, dict[int, Bins](), dict[int, Bins]()
     for k in range(len(tally.ways)):
         if cure.units[k] > 1 or not seen_to_the_end(tally, k):
             continue
@@ -108,10 +108,11 @@ def _with_bins(
             )
             other = cure.mode(shapes)
         tried[other.shapes] = other
+        tried_bins |= bins
         if _aic(other, bins) < _aic(mode, found) - CLEARLY:
             mode, found = other, bins
             mode = _best_families_beside(cure, mode, found, tried)
-    return mode, found
+    return mode, found, tried_bins
 
 
 def _best_families_beside(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from forecast.history.read import read_records
 from forecast.history.mapping import build_mapping
+from forecast.history.read import read_records
 from forecast.history.suggest_columns import Profile
 from forecast.history.suggest_roles import Look, Roles, arrange, look_at
 from forecast.history.suggest_values import (
@@ -29,9 +30,10 @@ from forecast.scenario.nodes import Place, Table, parse_value
 _FILE: Final = "mapping.yaml"
 
 
-def suggest_mapping(paths: Sequence[str | Path]) -> str:
+def suggest_mapping(paths: Sequence[str | Path], folder: str | Path = ".") -> str:
     """Write a mapping for one file or several that belong together: deals, leads and deals, events.
 
+    `folder` is where the mapping will stand, as files in it are relative to it.
     What the columns and their contents do not say beyond doubt is listed under "Not sure about".
     Raises ``ScenarioError`` for files that hold no records of a CRM.
     """
@@ -43,10 +45,18 @@ def suggest_mapping(paths: Sequence[str | Path]) -> str:
     body = _body(parts, names, draft)
     counted, as_of = _tried(body, draft)
     if as_of:
-        body[0] = (
-            f"# as_of: {as_of}    # the newest day on which anything happened, unless you say another"
-        )
+        body[0] = f"# as_of: {as_of}    # the newest day in it, unless you say another"
+    body = [_seen_from(line, looks, Path(folder)) for line in body]
     return "\n".join([*_head(parts, draft, counted), *body]) + "\n"
+
+
+def _seen_from(line: str, looks: Sequence[Look], folder: Path) -> str:
+    """Name a file as it is seen from a folder."""
+    for look in looks:
+        path = look.path
+        if line == f"  file: {quoted(str(path))}" and not path.is_absolute():
+            return f"  file: {quoted(os.path.relpath(path, folder))}"
+    return line
 
 
 def _not_a_crm(look: Look) -> Fault:
@@ -109,7 +119,8 @@ def _tried(body: list[str], draft: Draft) -> tuple[list[str], str]:
                 draft.doubt(f"it cannot be read yet: {fault.path}: got {fault.got}. {fault.mend}")
         return [], ""
     lines = [
-        f"{table.kind}: {table.rows:,} rows = {table.used:,} used + {table.rows - table.used:,} set aside"
+        f"{table.kind}: {table.rows:,} rows = {table.used:,} used"
+        f" + {table.rows - table.used:,} set aside"
         for table in report.tables
     ]
     counts = ", ".join(f"{count:,} {name}" for name, count in report.items.items())

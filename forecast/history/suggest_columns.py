@@ -62,7 +62,7 @@ class Profile:
         if not counts[READ] + counts[EITHER]:
             return 0.0
         # Numbers of ten digits are phone numbers as often as they are times.
-        return float(counts[READ] + counts[EITHER] + counts[SENTINEL]) / max(1, total)
+        return float((counts[READ] + counts[EITHER] + counts[SENTINEL]) / max(1, total))
 
     @cached_property
     def numeric(self) -> float:
@@ -70,7 +70,7 @@ class Profile:
         state = money.read_amounts(self._sample, None).state
         counts = np.bincount(state, minlength=5)
         total = len(self._sample) - counts[BLANK]
-        return float(counts[READ] + counts[EITHER]) / total if total else 0.0
+        return float((counts[READ] + counts[EITHER]) / total) if total else 0.0
 
     @property
     def unique(self) -> float:
@@ -132,11 +132,15 @@ def is_sure(profile: Profile, role: str) -> bool:
 
 
 def order_of(profile: Profile) -> set[str]:
-    """Tell which orders of day and month a column's dates can have; empty where it needs none."""
-    days = dates.read_days(profile.texts, None, None)
-    if not (days.state == EITHER).any():
+    """Tell which orders of day and month a column's dates can have; empty where it has no order."""
+    if not dates.have_order(profile.texts):
         return set()
     return dates.orders_of(profile.texts) or {"none"}
+
+
+def is_twofold(profile: Profile) -> bool:
+    """Tell whether some of a column's dates can be read two ways."""
+    return bool((dates.read_days(profile.texts, None, None).state == EITHER).any())
 
 
 def decimal_of(profile: Profile) -> set[str]:

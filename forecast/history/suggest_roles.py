@@ -18,8 +18,9 @@ from forecast.history.table import RawTable, read_table
 _SEVERAL_ROWS: Final = 0.8  # ids per row: fewer, and the table has several rows an item
 _JOINED: Final = 0.5  # of the ids of one table that are in the other
 _EVENT_IDS: Final = frozenset(
-    "opportunity id|deal id|case id|case concept name|case|lead id|issue key|ticket id|record id|"
-    "deal|lead|opportunity|item|item id|case number|application id|contact id".split("|")
+    {"opportunity id", "deal id", "case id", "case concept name", "case", "lead id", "issue key"}
+    | {"ticket id", "record id", "deal", "lead", "opportunity", "item", "item id", "case number"}
+    | {"application id", "contact id"}
 )
 LABELS: Final = ("channel", "segment", "product")
 
@@ -200,9 +201,8 @@ def _deal_roles(roles: Roles, draft: Draft, lead: bool = False) -> None:
     _entered(roles)
     for role in ("won", "lost", "closed", "created"):
         _take(roles, role, draft, sure=role in ("won", "lost") or lead)
-    if roles.columns.keys() & {"won", "lost"} and "closed" in roles.columns and not lead:
-        if {"won", "lost"} <= roles.columns.keys():
-            del roles.columns["closed"]
+    if {"won", "lost", "closed"} <= roles.columns.keys() and not lead:
+        del roles.columns["closed"]
     if not lead and not roles.entered:
         _fall_back(roles, draft)
     free = [each for each in choose(roles.free(), "status") if claim(each.name, "status")]

@@ -6,13 +6,14 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from forecast.history import dates, money
 from forecast.history.labels import find_alike, same_but_for_signs
-from forecast.history.suggest_columns import Profile, decimal_of, order_of
+from forecast.history.suggest_columns import Profile, decimal_of, is_twofold, order_of
 from forecast.history.suggest_words import ACTIVE, CODES, CURRENCY, DELETED, TRUE, meaning
 from forecast.scenario.errors import listed
 from forecast.scenario.nodes import NULLS
@@ -62,11 +63,14 @@ def currency_line(parts: list[Roles], draft: Draft) -> list[str]:
     for roles in parts:
         for each in roles.look.profiles:
             if each.plain in CURRENCY and each.filled:
-                if len(each.texts) > 1:
+                main = each.texts[each.counts.index(max(each.counts))]
+                if len(each.texts) > 1 and "amount" in roles.columns:
+                    others = [text for text in each.texts if text != main]
                     draft.doubt(
-                        f"currency: {each.name} has {listed(each.texts[:5])}; choose one with only:"
+                        f"rates: add what one {listed(others[:9], 'or')} is worth in {main}"
                     )
-                return [f"currency: {quoted(each.texts[0])}"]
+                    roles.columns["currency"] = each
+                return [f"currency: {quoted(main)}"]
     amounts = [roles.columns["amount"] for roles in parts if "amount" in roles.columns]
     signs = {sign for each in amounts for sign in money.read_amounts(each.texts[:500], None).sign}
     signs.discard("")
@@ -89,7 +93,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         found = {role: order_of(each) for role, each in days.items() if not each.typed_dates}
         zoned |= any(dates.read_days(each.texts[:500], None, None).zoned for each in days.values())
         asked = {role: fit for role, fit in found.items() if fit}
-        if not asked:
+        if not any(is_twofold(days[role]) for role in asked):
             continue
         common = set.intersection(*asked.values())
         if len(common) != 1:
@@ -99,7 +103,7 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
                     draft.of_table.setdefault(roles.kind, ["  dates:"]).append(line)
         orders[roles.kind] = common
         for role, fit in asked.items():
-            _doubt_order(role, days[role], fit, common, draft)
+            _doubt_order(days[role], fit, common, draft)
     sure = {min(common) for common in orders.values() if len(common) == 1}
     if len(sure) == 1 and all(len(common) == 1 for common in orders.values()):
         lines.append(f"dates: {sure.pop()}")
@@ -115,11 +119,13 @@ def date_lines(parts: list[Roles], draft: Draft) -> list[str]:
         lines.append(
             "# time_zone: Europe/Berlin    # the zone whose days count; UTC unless you say it"
         )
-        draft.doubt("time_zone: times are written in UTC or with offsets from it; say the zone whose days count")
+        draft.doubt(
+            "time_zone: times are in UTC or have offsets from it; say the zone whose days count"
+        )
     return lines
 
 
-def _doubt_order(role: str, each: Profile, fit: set[str], common: set[str], draft: Draft) -> None:
+def _doubt_order(each: Profile, fit: set[str], common: set[str], draft: Draft) -> None:
     if len(fit) == 1 and "none" not in fit:
         return
     sample = each.texts[0]
@@ -165,6 +171,8 @@ def zero_lines(parts: list[Roles], draft: Draft) -> list[str]:
 
 def status_lines(roles: Roles, draft: Draft) -> list[str]:
     """Propose what the values of a status mean."""
+    if not roles.entered and not {"created", "closed", "won", "lost"} & roles.columns.keys():
+        return []  # beside events
     if "status" not in roles.columns:
         if roles.kind == "leads" or {"won", "lost"} & roles.columns.keys():
             if "lost" not in roles.columns and roles.kind == "deals":
@@ -246,7 +254,7 @@ def _journey(roles: Roles, stages: list[str], draft: Draft) -> list[str]:
         for one in places
     }
     ranked = sorted(places, key=lambda place: (-score[place], place))
-    for one, other in zip(ranked, ranked[1:], strict=False):
+    for one, other in pairwise(ranked):
         if before[one, other] < 2 * before[other, one] or not before[one, other]:
             draft.doubt(f"stages: whether {each.texts[one]} comes before {each.texts[other]}")
     return [each.texts[place] for place in ranked]
@@ -280,7 +288,7 @@ def alias_lines(parts: list[Roles], names: list[Profile], draft: Draft) -> list[
         own = set(counts)
         for each in names:  # names of another table are the right ones
             if own & set(each.texts):
-                counts.update({text: 10**9 for text in each.texts})
+                counts.update(dict.fromkeys(each.texts, 10**9))
         found = []
         for pair in find_alike(label, counts):
             if pair.name in own and pair.count < 10**9:

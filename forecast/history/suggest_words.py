@@ -7,37 +7,55 @@ from typing import Final
 
 # Names of columns by what they say, the surest first; written as `plain_name` gives them.
 NAMES: Final = {
-    "id": """id|opportunity id|deal id|record id|hs object id|opportunity|opportunity number|deal number|
-        case id|case concept name|case|mql id|lead id|contact id|object id|issue key|key|ticket id|
-        deal|lead|opportunity name id|item|item id|case number|application id|request id|
-        nr|no|number|nummer|numero""",
-    "created": """created|create date|created date|createdate|created at|created on|date created|creation date|
-        created time|add time|deal created|created timestamp|opened|opened at|open date|date opened|
-        engage date|first contact date|first contact|entry date|lead date|inquiry date|start date|received|
-        angelegt am|erstellt am|erstelldatum|fecha de creacion|date de creation|date""",
-    "closed": """closed|close date|closed date|closedate|closed at|closed on|date closed|deal closed on|close time|
-        actual close date|actual closed date|closing date|closed timestamp|end date|resolved|
-        abgeschlossen am|abschlussdatum|fecha de cierre|date de cloture|finished""",
-    "won": "won time|won date|date won|won at|won on|win date|signed date|contract date|gewonnen am",
-    "lost": "lost time|lost date|date lost|lost at|lost on|verloren am",
-    "status": """status|deal status|opportunity status|stage|deal stage|stage name|stagename|dealstage|
-        opportunity stage|sales stage|pipeline stage|deal pipeline stage id|stage id|state|outcome|
-        result|status label|phase|etat|estado|lead status""",
-    "amount": """amount|deal value|close value|deal amount|value|deal size|opportunity amount|actual revenue|
-        actual value|amount in company currency|est revenue|estimated revenue|revenue|total|acv|arr|tcv|price|
-        contract value|betrag|wert|montant|importe|declared monthly revenue""",
-    "channel": """channel|lead source|source|leadsource|original source|original source type|lead origin|
-        source channel|hs analytics source|latest source|origin|marketing channel|utm source|source campaign|
-        campaign source|quelle|canal""",
-    "segment": """segment|business segment|customer segment|market segment|industry|sector|market|region|
-        territory|country|customer type|type|company size|branche|secteur""",
-    "product": """product|product name|product line|product family|product interest|plan|package|service|
-        offering|line of business|produkt|produit|producto""",
-    "stage": """stage|stage name|stagename|to stage|new stage|new value|newvalue|activity|concept name|event|
-        event type|event name|lifecycle stage|deal stage|dealstage|status|new status|to status|state|phase|step|action""",
-    "at": """at|timestamp|time timestamp|event time|event timestamp|event date|time|changed at|change date|
-        changed on|date changed|stage date|entered at|entered|entered date|occurred at|when|complete timestamp|
-        created date|created at|created|start timestamp|start time|date|last modified date|updated at|snapshot|
+    "id": """
+        id|opportunity id|deal id|record id|hs object id|opportunity|opportunity number|
+        deal number|case id|case concept name|case|mql id|lead id|contact id|object id|
+        issue key|key|ticket id|deal|lead|opportunity name id|item|item id|case number|
+        application id|request id|nr|no|number|nummer|numero""",
+    "created": """
+        created|create date|created date|createdate|created at|created on|date created|
+        creation date|created time|add time|deal created|created timestamp|opened|
+        opened at|open date|date opened|engage date|first contact date|first contact|
+        entry date|lead date|inquiry date|start date|received|angelegt am|erstellt am|
+        erstelldatum|fecha de creacion|date de creation|date""",
+    "closed": """
+        closed|close date|closed date|closedate|closed at|closed on|date closed|
+        deal closed on|close time|actual close date|actual closed date|closing date|
+        closed timestamp|end date|resolved|abgeschlossen am|abschlussdatum|fecha de cierre|
+        date de cloture|finished""",
+    "won": """
+        won time|won date|date won|won at|won on|win date|signed date|contract date|
+        gewonnen am""",
+    "lost": """
+        lost time|lost date|date lost|lost at|lost on|verloren am""",
+    "status": """
+        status|deal status|opportunity status|stage|deal stage|stage name|stagename|
+        dealstage|opportunity stage|sales stage|pipeline stage|deal pipeline stage id|
+        stage id|state|outcome|result|status label|phase|etat|estado|lead status""",
+    "amount": """
+        amount|deal value|close value|deal amount|value|deal size|opportunity amount|
+        actual revenue|actual value|amount in company currency|est revenue|
+        estimated revenue|revenue|total|acv|arr|tcv|price|contract value|betrag|wert|
+        montant|importe|declared monthly revenue""",
+    "channel": """
+        channel|lead source|source|leadsource|original source|original source type|
+        lead origin|source channel|hs analytics source|latest source|origin|
+        marketing channel|utm source|source campaign|campaign source|quelle|canal""",
+    "segment": """
+        segment|business segment|customer segment|market segment|industry|sector|market|
+        region|territory|country|customer type|type|company size|branche|secteur""",
+    "product": """
+        product|product name|product line|product family|product interest|plan|package|
+        service|offering|line of business|produkt|produit|producto""",
+    "stage": """
+        stage|stage name|stagename|to stage|new stage|new value|newvalue|activity|
+        concept name|event|event type|event name|lifecycle stage|deal stage|dealstage|
+        status|new status|to status|state|phase|step|action""",
+    "at": """
+        at|timestamp|time timestamp|event time|event timestamp|event date|time|
+        changed at|change date|changed on|date changed|stage date|entered at|entered|
+        entered date|occurred at|when|complete timestamp|created date|created at|created|
+        start timestamp|start time|date|last modified date|updated at|snapshot|
         snapshot date|report date|valid from|fivetran start""",
 }  # fmt: skip
 KNOWN: Final = {
@@ -46,26 +64,30 @@ KNOWN: Final = {
 }
 
 _WON: Final = re.compile(
-    r"(closed|deal|stage|is)? ?(won|win|gewonnen|gagne|ganado|ganada)( .*)?|closedwon|signed|contract signed|"
-    r"sale closed|purchased|customer|success(ful)?|accepted|approved|verkauft"
+    r"(closed|deal|stage|is)? ?(won|win|gewonnen|gagne|ganado|ganada)( .*)?|closedwon|signed|"
+    r"contract signed|sale closed|purchased|customer|success(ful)?|accepted|approved|verkauft"
 )
 _LOST: Final = re.compile(
-    r"(closed|deal|stage|is)? ?(lost|verloren|perdu|perdido|perdida)( .*)?|closedlost|dead|rejected|declined|"
-    r"cancell?ed|disqualified|unqualified|abandoned|no sale|failed|refused|denied|churned|not interested|"
-    r"closed no decision|withdrawn|junk|spam|abgelehnt|storniert"
+    r"(closed|deal|stage|is)? ?(lost|verloren|perdu|perdido|perdida)( .*)?|closedlost|dead|"
+    r"rejected|declined|cancell?ed|disqualified|unqualified|abandoned|no sale|failed|refused|"
+    r"denied|churned|not interested|closed no decision|withdrawn|junk|spam|abgelehnt|storniert"
 )
 _OPEN: Final = re.compile(
-    r"open|new|working|contacted|in progress|prospect(ing|ion)?|engag(ing|ed)|qualif(ication|ied|ying)( .*)?|"
-    r"needs analysis|value proposition|id decision makers|perception analysis|proposal.*|negotiation.*|"
-    r"discovery|demo.*|evaluation|appointment ?scheduled|presentation ?scheduled|decision ?maker ?bought ?in|"
-    r"contract ?sent|qualified ?to ?buy|nurtur(e|ing)|pending|verbal|commit(ted)?|quote.*|offer.*|lead|mql|sql|sal|"
-    r"opportunity|offen|converted|on hold|stalled"
+    r"open|new|working|contacted|in progress|prospect(ing|ion)?|engag(ing|ed)|qualif(ication|"
+    r"ied|ying)( .*)?|needs analysis|value proposition|id decision makers|perception analysis|"
+    r"proposal.*|negotiation.*|discovery|demo.*|evaluation|appointment ?scheduled|"
+    r"presentation ?scheduled|decision ?maker ?bought ?in|contract ?sent|qualified ?to ?buy|"
+    r"nurtur(e|ing)|pending|verbal|commit(ted)?|quote.*|offer.*|lead|mql|sql|sal|opportunity|"
+    r"offen|converted|on hold|stalled"
 )
 DELETED: Final = frozenset(
     {"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"}
 )
 ACTIVE: Final = frozenset({"fivetran active", "is current", "is latest"})
-CURRENCY: Final = frozenset({"currency", "currency code", "currency iso code", "currencyisocode", "deal currency code", "deal currency"})  # fmt: skip
+CURRENCY: Final = frozenset(
+    {"currency", "currency code", "currency iso code", "currencyisocode"}
+    | {"deal currency code", "deal currency"}
+)
 TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
 CODES: Final = {
     "$": "USD",

@@ -36,8 +36,8 @@ def moments(draws: FloatArray, weights: FloatArray) -> tuple[float, float]:
 
 def beta_cases(mean: float, variance: float) -> tuple[float, float]:
     """Give the cases (won, lost) of the beta distribution with that mean and variance."""
-    mean = min(max(mean, 1e-9), 1.0 - 1e-9)
-    cases = max(mean * (1.0 - mean) / max(variance, 1e-18) - 1.0, 0.1)
+    mean = min(max(float(mean), 1e-9), 1.0 - 1e-9)
+    cases = max(mean * (1.0 - mean) / max(float(variance), 1e-18) - 1.0, 0.1)
     return mean * cases, (1.0 - mean) * cases
 
 

@@ -1,4 +1,4 @@
-"""What a backtest says: scores by horizon and over all, against the best baseline, in plain words."""
+"""What a backtest says: scores by horizon and over all, and how it went in plain words."""
 
 from __future__ import annotations
 

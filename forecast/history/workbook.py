@@ -164,12 +164,12 @@ def _check_texts(file: str, opened: zipfile.ZipFile, found: dict[str, SheetScan]
                 lengths = np.concatenate([lengths, text_lengths(part)])
     longest = int(lengths.max(initial=0))
     for name, scan in found.items():
-        if longest * scan.shared <= MOST_CHARS:
+        if longest * scan.cells <= MOST_CHARS:
             continue
         with opened.open(name) as part:
-            used = text_uses(part)
+            used, unknown = text_uses(part)
         known = used[used < len(lengths)]
-        size = int(lengths[known].sum()) + longest * (scan.shared - len(used))
+        size = int(lengths[known].sum()) + longest * (unknown + len(used) - len(known))
         if size > MOST_CHARS:
             got = f"a sheet with {size:,} characters of text"
             refuse(file, got, f"at most {MOST_CHARS:,}", AS_CSV)

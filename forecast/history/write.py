@@ -20,7 +20,8 @@ from forecast.history.figures_text import (
     whole_shares,
 )
 from forecast.history.open_items import COLUMNS, write_open
-from forecast.history.write_journey import Journey, write_correlation
+from forecast.history.write_correlation import write_correlation
+from forecast.history.write_journey import Journey
 from forecast.history.write_sizes import write_products
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.scenario.model import Scenario
 
 LEAST_DISPERSION = 1e-4
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 @dataclass(frozen=True)
@@ -250,8 +251,8 @@ def _write_throughput(page: Page, fit: Fit) -> None:
     if not fit.throughput:
         return
     page.comment(
-        "CAPACITY  What the stages got through in a month. Nothing of it is applied: take the block "
-        "below in if you know that no more can be worked."
+        "CAPACITY  What the stages got through in a month. Nothing of it is applied: take the "
+        "block below in if you know that no more can be worked."
     )
     for each in fit.throughput:
         verdict = (
@@ -283,4 +284,3 @@ def _write_goals(page: Page, fit: Fit) -> None:
     page.comment("Write your own goals, for example (as many as were won in the last 91 days):")
     page.add("# goals:")
     page.add(f"#   - {{metric: deals, every: quarter, target: {target}, confidence: 80%}}")
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,8 @@ import numpy as np
 
 from forecast.history.estimates import LagFit, WayFit
 from forecast.history.figures_text import (
-    LEAST_CV,
     Page,
     count,
-    figure,
-    path_of,
     quoted,
     said,
     share,
@@ -28,9 +24,11 @@ from forecast.scenario.families import build
 
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
+# From here on deals that die are often not closed: the days of losing tell when somebody cleaned up.
+UNCLEAN = 0.05
+NEVER_APART = 0.02  # of those not won: a smaller difference is not written for a group
 SLICES = 20
 MOST_VALUES = 40
-LEAST_RANK = 0.03
 Group = tuple[str, ...]
 
 
@@ -95,36 +93,73 @@ class Journey:
             page.add(f"      {quoted(stage)}:")
             base, own = self.of(stage), self.of(stage, group)
             # A stage's ways are counted together, so a group says all of them or none.
-            self._write_stage(page, {to: own.get(to, way) for to, way in base.items()}, 8, own)
+            self._write_stage(page, _differing(base, own), 8, base)
 
     def _write_stage(
-        self, page: Page, ways: Mapping[str, WayFit], indent: int, own: Mapping[str, WayFit] | None = None
+        self,
+        page: Page,
+        ways: Mapping[str, WayFit],
+        indent: int,
+        base: Mapping[str, WayFit] | None = None,
     ) -> None:
+        """Write the ways out of a stage; those of a group leave out the lags of `base`."""
         space = " " * indent
         onward = [way for to, way in ways.items() if to != LOST]
         together = len(onward) > 1
         if together:
             page.add(f"{space}dirichlet: {_dirichlet(onward)}", _dirichlet_note(onward))
         for way in onward:
-            mine = own is None or way.to in own
-            lag = way.lag if mine else None
-            if together and lag is None and own is not None:
-                continue
-            page.add(f"{space}{quoted(way.to)}:")
+            lag = way.lag
+            if base is not None and (lag is None or lag == base[way.to].lag):
+                lag = None
+            if not together or lag is not None or base is None:
+                page.add(f"{space}{quoted(way.to)}:")
             if not together:
-                page.add(
-                    f"{space}  conversion: {conversion(way)}", share_note(way.conversion)
-                )
+                page.add(f"{space}  conversion: {conversion(way)}", share_note(way.conversion))
             if lag is not None:
                 page.add_list(f"{space}  lag: {lag_text(lag)}", lag_note(lag))
-            elif together:
+            elif together and base is None:
                 page.add(f"{space}  lag: 0 days", "no lag is known")
         lost = ways.get(LOST)
-        if lost is not None and lost.lag is not None and (own is None or LOST in own):
-            never = max(0.0, 1.0 - sum(way.conversion.value for way in ways.values()))
-            _write_lost(page, lost, lost.lag, never, space)
-        elif own is None:
-            page.comment("lost: no day of losing is known, so what is not won counts as lost at once.", indent)
+        never = _never(ways if base is None else base)
+        if lost is not None and lost.lag is not None and never >= UNCLEAN:
+            if base is None:
+                page.comment(_unclean(lost, lost.lag, never), indent)
+        elif lost is not None and lost.lag is not None:
+            if base is None or _loses_otherwise(ways, base):
+                _write_lost(page, lost, lost.lag, _never(ways), space)
+        elif base is None:
+            page.comment(
+                "lost: no day of losing is known, so what is not won counts as lost at once.",
+                indent,
+            )
+
+
+def _unclean(lost: WayFit, lag: LagFit, never: float) -> str:
+    return (
+        f"lost: {share(lost.conversion.value)} were closed as lost after {lag_note(lag)}. But "
+        f"{share(never)} are never closed at all, so the days of losing tell when somebody looked, "
+        "not when a deal was lost. Any loss may still be in the list: what is not won counts as "
+        "lost at once, and an open deal's chance fades with its age."
+    )
+
+
+def _differing(base: Mapping[str, WayFit], own: Mapping[str, WayFit]) -> dict[str, WayFit]:
+    """A stage's ways are counted together, so a group says all of them."""
+    return {to: own.get(to, way) for to, way in base.items()}
+
+
+def _never(ways: Mapping[str, WayFit]) -> float:
+    """The share that goes none of the ways."""
+    return max(0.0, 1.0 - sum(way.conversion.value for way in ways.values()))
+
+
+def _loses_otherwise(ways: Mapping[str, WayFit], base: Mapping[str, WayFit]) -> bool:
+    """Tell whether a group's items are lost at other times than those of all."""
+    if ways[LOST].lag != base[LOST].lag:
+        return True
+    parts = [_never(w) / max(_never(w) + w[LOST].conversion.value, 1e-9) for w in (ways, base)]
+    return abs(parts[0] - parts[1]) > NEVER_APART
 
 
 def conversion(way: WayFit) -> str:
@@ -216,85 +251,12 @@ def _fewer(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 def values_text(values: Sequence[tuple[float, float]], never: float = 0.0) -> str:
     """Write days with their shares, which add up to 100%, and perhaps those who never leave."""
     shares = [part for _, part in values] + ([never] if never else [])
-    days = [f"{float(f'{max(day, 0.0):.3g}'):g} days" for day, _ in values] + ([NEVER] if never else [])
+    days = [f"{float(f'{max(day, 0.0):.3g}'):g} days" for day, _ in values] + (
+        [NEVER] if never else []
+    )
     joined: dict[str, float] = {}
     for day, part in zip(days, shares, strict=True):
         joined[day] = joined.get(day, 0.0) + part
     texts = whole_shares(list(joined.values()), 3)
     pairs = [f"{day}: {text}" for day, text in zip(joined, texts, strict=True) if text != "0%"]
     return "{values: {" + ", ".join(pairs) + "}}"
-
-
-def write_correlation(
-    page: Page, journey: Journey, channels: Mapping[str, tuple[str, ...]]
-) -> None:
-    """Write how the conversions and mean lags that are not known hang together."""
-    pairs = []
-    for stage in journey.stages:
-        pairs += _pairs(journey, stage, channels)
-    if not pairs:
-        return
-    page.comment(
-        "What is not known hangs together: where items are still open, a higher conversion goes "
-        "with a longer lag."
-    )
-    page.add("correlation:")
-    for one, other, rank in pairs:
-        page.add(f"  - {{between: [{one}, {other}], rank: {rank:.2f}}}")
-    page.add()
-
-
-def _pairs(
-    journey: Journey, stage: str, channels: Mapping[str, tuple[str, ...]]
-) -> list[tuple[str, str, float]]:
-    base = journey.of(stage)
-    onward = [to for to in base if to != LOST]
-    groups = journey.written_groups(stage)
-    found = []
-    for to in onward:
-        way, all_n = base[to], max(base[to].conversion.n, 1)
-        lag = _lag_path(way)
-        root = ("journey", stage)
-        own_n = 0
-        for group in groups:
-            part = journey.of(stage, group).get(to)
-            if part is None:
-                continue
-            names = channels.get(group[1], ()) if group[0] == "channel" else (group[1],)
-            own_n += part.conversion.n
-            own_lag = _lag_path(part)
-            for name in names:
-                above = (f"{group[0]}s", name, *root)
-                if own_lag:
-                    rank = part.correlation
-                    found.append((*_paths(above, above, to, part, own_lag, len(onward)), rank))
-                elif lag:
-                    weight = part.conversion.n / all_n / len(names)
-                    rank = way.correlation * math.sqrt(max(0.0, min(1.0, weight)))
-                    found.append((*_paths(above, root, to, part, lag, len(onward)), rank))
-        left = 1.0 - own_n / all_n
-        if lag and left > 0.01:
-            rank = way.correlation * math.sqrt(left)
-            found.append((*_paths(root, root, to, way, lag, len(onward)), rank))
-    return [
-        (one, other, max(-0.95, min(0.95, rank)))
-        for one, other, rank in found
-        if one and abs(rank) >= LEAST_RANK
-    ]
-
-
-def _paths(
-    of: Group, lag_of: Group, to: str, way: WayFit, lag: Group, ways: int
-) -> tuple[str, str]:
-    """The paths of a conversion and of a lag's mean; blank where the conversion is certain."""
-    if way.won <= 0 or way.lost <= 0:
-        return "", ""
-    mine = (*of, "dirichlet", to) if ways > 1 else (*of, to, "conversion")
-    return path_of(*mine), path_of(*lag_of, to, *lag)
-
-
-def _lag_path(way: WayFit) -> Group:
-    lag = way.lag
-    if lag is None or lag.family == "values" or lag.mean_days.value < 0.005:
-        return ()
-    return ("lag", lag.family, "mean") if spread_of(lag.mean_days) >= LEAST_CV else ()
