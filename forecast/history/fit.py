@@ -90,12 +90,8 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
-<<<<<<< HEAD
-    ways = fit_ways(records, clock=runs)
-    ways = with_excess(ways, find_excess(records, ways, runs))
-=======
     ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
->>>>>>> 3316306383ce37d2db39ab4140244d84e9d7a38a
+    ways = with_excess(ways, find_excess(records, ways, runs))
     opened = find_open(records)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))

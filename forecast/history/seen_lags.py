@@ -23,13 +23,8 @@ LEAST_CASES = 200
 CASES_PER_BIN = 40
 MOST_BINS = 30
 ROUNDS, SETTLED = 500, 1e-7
-<<<<<<< HEAD
 STEP_DAYS, MOST_STEPS = 10, 12  # a wide bin is told by several values
-TO_THE_END = 0.05
-=======
-STEP_DAYS, MOST_STEPS = 10, 4  # a wide bin is told by several values
 TO_THE_END, BEYOND = 0.05, 7.0 / 6.0
->>>>>>> 3316306383ce37d2db39ab4140244d84e9d7a38a
 
 
 class Bins(NamedTuple):
