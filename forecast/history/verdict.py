@@ -23,6 +23,8 @@ from forecast.history.scores import (
 )
 
 SURE = 0.05  # a difference whose p-value is above may be chance
+ABOUT = 0.02  # a ratio so near 1 is no difference
+NEARLY = 0.95  # of the best baseline: nobody gets far below
 PIT_BINS = 10
 Document = dict[str, Any]
 
@@ -128,15 +130,18 @@ def _verdict(judged: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
     perfect = judged["perfect_relative_wis"]
     if ratio is None:
         said = [f"The best baseline ({best}) was never off, so nothing can be compared."]
+    elif abs(ratio - 1.0) < ABOUT:
+        said = [f"The forecast is about as good as {best}: it is off {ratio:.2f} times as far."]
     elif ratio < 1.0:
         said = [f"The forecast beats every baseline: it is off {ratio:.2f} times as far as {best}."]
     else:
         said = [f"A baseline wins: the forecast is off {ratio:.2f} times as far as {best}."]
-    if ratio is not None:
+    if ratio is not None and abs(ratio - 1.0) >= ABOUT:
         chance = f"chance alone would do that in {_percent(p)} of cases"
         said.append(f"{'That may be luck' if p > SURE else 'That is no luck'}: {chance}.")
     if perfect is not None:
-        said.append(f"Somebody who knew all but luck would be at {perfect:.2f}.")
+        hard = "Nobody could do much better: somebody" if perfect > NEARLY else "Somebody"
+        said.append(f"{hard} who knew all but luck would be at {perfect:.2f}.")
     said += _coverage(judged, row)
     if row["bias"] is not None:
         way = "high" if row["bias"] > 0 else "low"
