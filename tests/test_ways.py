@@ -52,7 +52,7 @@ def test_few_or_strange_cases_give_something_sane(records, low, high):
 def test_of_6_in_20_it_is_known_as_little_as_20_cases_say():
     records = rows((6, 20, "won"), (14, 11, "lost"), days=200)
     won, lost = fit_ways(records)
-    assert (won.won, won.lost) == pytest.approx((6.5, 15.0), abs=0.7)
+    assert (won.won, won.lost) == pytest.approx((6.5, 15.0), rel=0.1)
     assert won.conversion.value + lost.conversion.value == pytest.approx(1, abs=0.03)
     expected = stats.beta(6.5, 15).ppf([0.05, 0.95])
     assert (won.conversion.low, won.conversion.high) == pytest.approx(expected, abs=0.02)

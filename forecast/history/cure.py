@@ -7,8 +7,8 @@ lags are long, a low conversion with a short lag and a high one with a long lag 
 what was seen: the posterior is then wide and correlated, and the prior keeps it from infinity.
 
 The prior counts half a case for each way and for what is never seen to leave (Jeffreys' prior of
-counts), puts a lag's mean within a factor of 10 of that of the lags seen (95%), and its cv between
-0.34 and 2.4. Where no lag was seen its mean is put within a factor of 2.7 of half the mean age. Of
+counts), puts a lag's mean within a factor of 7 of that of the lags seen (95%), and its cv between
+0.46 and 2.2. Where no lag was seen its mean is put within a factor of 2.7 of half the mean age. Of
 complete counts the maximum, in log odds, is the mean: 6.5 of 21.5 for 6 of 20 on one of two ways.
 """
 
@@ -29,8 +29,8 @@ from .likelihood import Counts
 from .tallies import IntArray
 
 HALF_CASE = 0.5
-MEAN_SD, UNSEEN_SD = 1.2, 0.5
-CV_CENTRE, CV_SD = math.log(0.9), 0.5
+MEAN_SD, UNSEEN_SD = 1.0, 0.5
+CV_CENTRE, CV_SD = 0.0, 0.4
 STEP = 1e-5
 FREEDOM = 6.0
 DRAWS = 256

@@ -68,8 +68,8 @@ class Stays:
 def stays_of(records: Records, stage: str, since: int | None = None) -> Stays:
     """Take a stage's stays (those from day `since` on), and the ways that were ever seen gone.
 
-    The last stage always has a way to "won". Under delayed entry those that left before recording
-    began are left out: they are there by chance only.
+    Where nothing was ever won the last stage has a way to "won" even so. Under delayed entry those
+    that left before recording began are left out: they are there by chance only.
     """
     frame = records.stays[(records.stays["stage"] == stage).to_numpy()]
     entered, left = frame["entered"].to_numpy(np.int64), frame["left"].to_numpy(np.int64)
@@ -79,9 +79,9 @@ def stays_of(records: Records, stage: str, since: int | None = None) -> Stays:
     keep = np.ones(len(entered), dtype=bool) if since is None else entered >= since
     if gap is not None and not gap.complete:
         keep &= (left == UNDATED) | (left >= gap.sure.toordinal())
-    going = codes[keep & (left != OPEN)]
+    going = codes[left != OPEN]
     seen = {names[code] for code in np.flatnonzero(np.bincount(going, minlength=len(names)))}
-    if stage == records.stages[-1]:
+    if stage == records.stages[-1] and not (records.stays["to"] == WON).any():
         seen.add(WON)
     ways = tuple(sorted(seen, key=lambda way: (way != WON, names.index(way))))
     number = np.array([ways.index(name) if name in ways else -1 for name in names], dtype=np.int64)

@@ -69,6 +69,8 @@ def _enough(stays: Stays, records: Records) -> Stays:
     """
     if stays.gap is None or stays.gap.complete or len(stays.entered) == 0:
         return stays
+    if stays.entered.min() >= stays.gap.since.toordinal():
+        return stays
     seen = stays_of(records, stays.stage, stays.gap.since.toordinal())
     if len(seen.entered) < MOST_WITHOUT * len(stays.entered):
         return stays
