@@ -58,9 +58,9 @@ class DayType(DayParam):
 @click.option(
     "--horizon",
     type=click.IntRange(1, MOST_HORIZON),
-    default=3,
+    default=1,
     show_default=True,
-    help="How many periods each forecast looks ahead.",
+    help="How many periods each forecast looks ahead; 3 months are a quarter.",
 )
 @click.option(
     "--period",

@@ -208,6 +208,12 @@ MADE: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda path: raw_workbook(path, _rows("A1"), head='<!DOCTYPE x [<!ENTITY a "b">]>'),
         "has a DOCTYPE",
     ),
+    "unknown-encoding.xlsx": (
+        lambda path: raw_workbook(
+            path, "<row><c r='A1'/></row>", head="<?xml version='1.0' encoding='UTF-99'?>"
+        ),
+        "got a workbook that is cut off or damaged (unknown encoding: UTF-99)",
+    ),
     "broken-xml.xlsx": (
         lambda path: raw_workbook(path, "<row><c r='A1'><v>1</v></row>"),
         "got a workbook that",

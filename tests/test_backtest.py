@@ -33,7 +33,7 @@ def records():
 @pytest.fixture(scope="module")
 def found(records, tmp_path_factory):
     """A backtest by somebody who knows the truth."""
-    return backtest(records, knows_the_truth(tmp_path_factory.mktemp("truth")), Plan(), FEW)
+    return backtest(records, knows_the_truth(tmp_path_factory.mktemp("truth")), Plan(horizon=3), FEW)
 
 
 # --- periods
@@ -82,7 +82,7 @@ def test_the_dataset_holds_every_forecast_and_what_came(records, found):
 def test_nothing_of_the_future_is_used(records, found, tmp_path):
     until = dt.date(2024, 9, 30)
     then = records.known_at(until)
-    again = backtest(then, knows_the_truth(tmp_path), Plan(), FEW)
+    again = backtest(then, knows_the_truth(tmp_path), Plan(horizon=3), FEW)
     both = found.sel(origin=again.origin)
     assert again.sizes["origin"] == 6
     for name in ("mean", "quantiles"):
@@ -90,7 +90,7 @@ def test_nothing_of_the_future_is_used(records, found, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_backtest(records, found, tmp_path):
-    again = backtest(records, knows_the_truth(tmp_path), Plan(), FEW)
+    again = backtest(records, knows_the_truth(tmp_path), Plan(horizon=3), FEW)
     assert again.identical(found)
 
 
@@ -116,7 +116,7 @@ def test_known_arrivals_are_exactly_those_that_came(records, tmp_path):
 
 def test_knowing_the_arrivals_makes_forecasts_better(records, found, tmp_path):
     request = dataclasses.replace(FEW, known_arrivals=True)
-    told = backtest(records, knows_the_truth(tmp_path), Plan(), request)
+    told = backtest(records, knows_the_truth(tmp_path), Plan(horizon=3), request)
     wis = [x["wis"].sel(model=FORECAST, metric="deals").mean().item() for x in (told, found)]
     assert wis[0] < wis[1]
 
@@ -175,7 +175,7 @@ def test_few_outcomes_are_said_to_be_too_few(found):
 
 def test_a_baseline_that_wins_is_said_to_win(records, tmp_path):
     make = knows_the_truth(tmp_path, leads=8.0, pipeline=False)
-    document = summarize_backtest(backtest(records, make, Plan(), FEW))
+    document = summarize_backtest(backtest(records, make, Plan(horizon=3), FEW))
     assert document["relative_wis"] > 1.5
     said = " ".join(document["metrics"][0]["verdict"])
     assert "A baseline wins" in said
@@ -190,7 +190,7 @@ def test_an_origin_that_cannot_be_forecast_is_told(records, tmp_path):
             raise BacktestError("too little\n  to fit")
         return make(known)
 
-    document = summarize_backtest(backtest(records, sometimes, Plan(), FEW))
+    document = summarize_backtest(backtest(records, sometimes, Plan(horizon=3), FEW))
     assert document["skipped"][0] == "2024-04: too little to fit"
     assert document["origins"] == ["2025-08-31", "2025-09-30", "2025-10-31"]
 
@@ -198,7 +198,7 @@ def test_an_origin_that_cannot_be_forecast_is_told(records, tmp_path):
         raise BacktestError("too little")
 
     with pytest.raises(BacktestError, match="None of 20 forecasts could be made: too little"):
-        backtest(records, never, Plan(), FEW)
+        backtest(records, never, Plan(horizon=3), FEW)
 
 
 # --- is it right?

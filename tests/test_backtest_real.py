@@ -53,28 +53,30 @@ def olist(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("until", "since", "told"),
+    ("until", "plan", "told"),
     [
-        # Growth: wins of 2018-03 to 05, known to the end of May.
-        (dt.date(2018, 5, 31), dt.date(2018, 3, 1), False),
+        # All wins from 2018-03 on, a month ahead.
+        (None, Plan(since=dt.date(2018, 3, 1)), False),
+        # Growth: up to three months ahead, known to the end of May.
+        (dt.date(2018, 5, 31), Plan(since=dt.date(2018, 3, 1), horizon=3), False),
         # Roll-off: the intake ended on 2018-05-31, which the records show a month later.
-        (None, dt.date(2018, 7, 1), False),
-        # Both, told which leads arrive: nothing says on 2018-05-31 that none will.
-        (None, dt.date(2018, 3, 1), True),
+        (None, Plan(since=dt.date(2018, 7, 1), horizon=3), False),
+        # Both, told which leads arrive: on 2018-05-31 nothing says that none will.
+        (None, Plan(since=dt.date(2018, 3, 1), horizon=3), True),
     ],
-    ids=["growth", "roll-off", "whole"],
+    ids=["a month ahead", "growth", "roll-off", "whole"],
 )
-def test_olist_wins_are_foretold_better_than_by_any_baseline(olist, until, since, told):
+def test_olist_wins_are_foretold_better_than_by_any_baseline(olist, until, plan, told):
     records = olist if until is None else olist.known_at(until)
     request = Request(runs=4_000, known_arrivals=told)
-    found = summarize_backtest(backtest(records, make_scenario, Plan(since=since), request))
+    found = summarize_backtest(backtest(records, make_scenario, plan, request))
     assert not found["skipped"]
     assert found["relative_wis"] < 1.0
 
 
 def test_maven_revenue_backtest_runs(tmp_path):
     records = records_of(MAVEN, "maven-crm", tmp_path)
-    found = summarize_backtest(backtest(records, make_scenario, Plan(), Request(runs=1_000)))
+    found = summarize_backtest(backtest(records, make_scenario, Plan(horizon=3), Request(runs=1_000)))
     assert not found["skipped"]
     rows = [row for row in found["overall"] if row["metric"] == "bookings"]
     assert len(rows) == 7

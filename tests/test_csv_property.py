@@ -62,7 +62,7 @@ def read(data: bytes, **more: str | None) -> RawTable:
         return read_table(path, **more)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(
     table=tables(),
     separator=st.sampled_from(",;\t|"),
@@ -99,7 +99,7 @@ def lines_of(names: list[str], rows: list[list[str]]) -> list[int]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=70)
 @given(table=tables(), quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
 def test_the_fast_and_the_slow_reader_agree(table, quoting) -> None:
     names, rows = table
@@ -114,7 +114,7 @@ def test_the_fast_and_the_slow_reader_agree(table, quoting) -> None:
     assert list(fast.lines) == list(slow.lines)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(text=st.text('a",\n', max_size=14), piece=st.sampled_from([1, 2, 3, 1 << 20]))
 def test_records_are_found_where_the_standard_library_finds_them(text, piece) -> None:
     """What the scan calls plain it cuts as csv does, wherever its pieces end."""
@@ -130,7 +130,7 @@ def test_records_are_found_where_the_standard_library_finds_them(text, piece) ->
     ]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(
     separator=st.sampled_from(",;\t|"),
     rows=st.lists(

@@ -128,6 +128,17 @@ def test_those_who_never_leave_stay_and_the_others_are_lost_as_fitted():
     assert lost.cdf(np.array([3_000.0]))[0] == pytest.approx(0.66 / 0.7, abs=1e-3)
 
 
+def test_where_many_are_never_closed_the_days_of_losing_are_not_taken_for_days_of_loss():
+    ways = (way("lead", "won", 0.5, 30.0), way("lead", "lost", 0.3, 20.0))
+    rows = [("A-1", "lead", LAST - 40, "web", "unknown", "small", 10.0)]
+    given = a_fit(ways=ways, stages=("lead",), arrivals=a_fit().arrivals[:1], gaps={},
+                  open_items=opened(rows))  # fmt: skip
+    assert "lost" not in scenario_of(given).journey["lead"].transitions
+    assert "30% were closed as lost after 20 days" in " ".join(
+        line.strip("# ") for line in write_scenario(given).splitlines()
+    )
+
+
 def test_where_all_leave_the_lag_of_the_lost_is_uncertain_too():
     ways = [way("lead", "won", 0.3, 30.0), way("lead", "lost", 0.7, 20.0)]
     rows = [("A-1", "lead", LAST - 40, "web", "unknown", "small", 10.0)]

@@ -177,8 +177,10 @@ def forecast_month(daily, ahead, seed):
     rng = np.random.default_rng(seed)
     fit = one(daily, horizon_days=120.0)
     days = MONTH if fit.per == "month" else 7.0
-    growth = fit.growth.value if fit.growth else 0.0
-    mean = fit.mean.value * 30 / days * (1 + growth) ** (30 * ahead / days)
+    growth = np.zeros(2_000)
+    if fit.growth:
+        growth = rng.normal(fit.growth.value, (fit.growth.high - fit.growth.low) / 3.29, 2_000)
+    mean = fit.mean.value * 30 / days * np.maximum(1 + growth, 0.01) ** (30 * ahead / days)
     level = mean * rng.gamma(1 / fit.cv**2, fit.cv**2, 2_000)
     if fit.dispersion > 0:
         level = level * rng.gamma(1 / fit.dispersion, fit.dispersion, 2_000)

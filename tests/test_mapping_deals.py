@@ -285,3 +285,21 @@ def test_who_names_a_day_to_come_is_believed(tmp_path):
     assert faults_of(read_records, write_export(tmp_path, DEALS, d=HEAD + rows))
     path = write_export(tmp_path, "as_of: 2091-03-01\n" + DEALS, d=HEAD + rows)
     assert read_records(path)[1].items == {"won": 1, "lost": 0, "open": 0}
+
+
+def test_what_becomes_of_a_lead_depends_on_its_deals(tmp_path):
+    mapping = (
+        "leads: {file: l.csv, columns: {id: id, created: made}}\n"
+        "deals: {file: d.csv, columns: {lead: lead, closed: closed, status: s}, "
+        "status: {w: won, l: lost, test: set aside}}\n"
+    )
+    leads = "id,made\nL1,2026-01-01\nL2,2026-01-02\nL3,2026-01-03\n"
+    deals = "lead,closed,s\nL1,,w\nL1,2026-02-01,w\nL2,,w\nL3,2026-02-02,test\n"
+    records, report = read_records(write_export(tmp_path, mapping, l=leads, d=deals))
+    assert reasons(report) == {
+        "won, but nobody knows when": 2,
+        "with the status test, set aside by the mapping": 1,
+    }
+    assert reasons(report, "leads") == {"of a deal that is set aside": 1}  # L2
+    assert stays_of(records, "L1")[0][3] == "won"
+    assert stays_of(records, "L3")[0][3] == ""

@@ -26,7 +26,7 @@ def figure(value: float, low: float | None = None, high: float | None = None) ->
     """Write a number to a hundredth of its interval; to four digits without one.
 
     >>> figure(1234.5678, 1200, 1270), figure(0.123456), figure(25631.2, 20000, 31000)
-    ('1_234.6', '0.1235', '25_630')
+    ('1_234.6', '0.1235', '25_600')
     """
     if not value or not math.isfinite(value):
         return "0"

@@ -26,6 +26,7 @@ from forecast.history.write_sizes import size_family
 MOST_LAGS, MOST_SIZES = 12, 9
 LEAST_SEEN = 10  # items at an age, below which the data say nothing in a picture
 MOST_GROUPS = 12
+FEWEST = 5  # of a cohort that is drawn
 
 
 def draw_fit(fit: Fit, records: Records, folder: Path) -> list[Path]:
@@ -132,6 +133,7 @@ def _cohorts(axes: Axes, way: WayFit, records: Records, since: str) -> None:
     axes.plot(at, expected, color=BLUE, lw=1.4, label="fitted, due by now")
     early = labels < since
     for part, colour, what in ((early, GREY, "before recording"), (~early, ORANGE, "won so far")):
+        part = part & (n >= FEWEST)  # the interval of a few would fill the picture
         if part.any():
             errors = [(share - low)[part], (high - share)[part]]
             axes.errorbar(at[part], share[part], yerr=errors, fmt="o", ms=4, color=colour, lw=1,

@@ -115,9 +115,7 @@ def decimals_of(digits: str) -> set[str]:
         if not (whole or part):
             continue
         fit.add(decimal)
-    # A group of thousands follows one to three digits, of which the first is no 0.
-    if len(fit) == 2 and ("." in digits or "," in digits):
-        mark = "." if "." in digits else ","
-        if digits.startswith("0") or len(digits.partition(mark)[2]) != 3:
-            fit = {POINT if mark == "." else COMMA}
+    # No group of thousands follows a 0.
+    if len(fit) == 2 and digits.startswith(("0.", "0,")):
+        fit = {POINT if digits[1] == "." else COMMA}
     return fit

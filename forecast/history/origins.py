@@ -32,13 +32,13 @@ class BacktestError(Exception):
 class Plan:
     """What to repeat: forecasts of `horizon` periods, made anew every `every` periods.
 
-    `since` and `until` bound the first period that is forecast; `horizon` 0 is the default of 3
-    periods. `unit` is month or week.
+    `since` and `until` bound the first period that is forecast. `unit` is month or week. With a
+    `horizon` of one period and `every` one, each period is looked at once.
     """
 
     unit: str = "month"
     every: int = 1
-    horizon: int = 3
+    horizon: int = 1
     since: dt.date | None = None
     until: dt.date | None = None
 

@@ -36,6 +36,7 @@ _DAMAGED: Final = (
     zipfile.BadZipFile,
     OSError,
     ValueError,
+    LookupError,  # of an encoding that nobody knows
     NotImplementedError,
     RuntimeError,
     EOFError,

@@ -24,7 +24,7 @@ from forecast.scenario.families import build
 
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
-# From here on deals that die are often not closed: the days of losing tell when somebody cleaned up.
+# From here on the days of losing tell when somebody cleaned up, not when deals died.
 UNCLEAN = 0.05
 NEVER_APART = 0.02  # of those not won: a smaller difference is not written for a group
 SLICES = 20
