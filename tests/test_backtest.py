@@ -33,7 +33,9 @@ def records():
 @pytest.fixture(scope="module")
 def found(records, tmp_path_factory):
     """A backtest by somebody who knows the truth."""
-    return backtest(records, knows_the_truth(tmp_path_factory.mktemp("truth")), Plan(horizon=3), FEW)
+    return backtest(
+        records, knows_the_truth(tmp_path_factory.mktemp("truth")), Plan(horizon=3), FEW
+    )
 
 
 # --- periods
@@ -227,7 +229,7 @@ def long_backtest(tmp_path_factory):
         again = found.copy(deep=True)
         for i, runs in enumerate(totals):
             for m, each in enumerate(runs.values()):
-                scores = bench._scores(change(each).T, found["outcome"].values[m, i])
+                scores = bench._scores(change(each[:, :1]).T, found["outcome"].values[m, i])
                 for name, values in scores.items():
                     again[name].values[0, m, i] = values
         return summarize_backtest(again)
@@ -268,3 +270,10 @@ def test_a_forecast_that_is_too_sure_on_purpose_is_found_out(long_backtest):
 def test_a_forecast_that_is_not_sure_enough_is_found_out(long_backtest):
     document = long_backtest(spread(3.0))
     assert "not sure enough" in " ".join(document["metrics"][0]["verdict"])
+
+
+def test_the_next_month_is_foretold_alike_however_far_it_looks(records, found, tmp_path):
+    near = backtest(records, knows_the_truth(tmp_path), Plan(horizon=1), FEW)
+    np.testing.assert_array_equal(
+        near["quantiles"].values[0], found["quantiles"].values[0, :, :, :1]
+    )

@@ -25,6 +25,7 @@ from forecast.history.scores import QUANTILES, crps, pit_ends, wis
 
 FORECAST = "forecast"
 BASELINE_RUNS = 4_000
+QUARTER = {"month": 3, "week": 13}  # periods
 Progress = Callable[[int, int], None]
 
 
@@ -110,13 +111,19 @@ class _Bench:
         return self.came.after(origin, self.horizon, metric)
 
     def _forecast(self, origin: int) -> Mapping[str, Floats]:
-        """Simulate our own forecast from what was known before a period."""
-        calendar = self.came.periods.calendar(origin, self.horizon)
+        """Simulate our own forecast from what was known before a period.
+
+        It looks a quarter ahead at least, so that what it says of the next month does not depend
+        on how many more are asked for.
+        """
+        periods = self.came.periods
+        calendar = periods.calendar(origin, max(self.horizon, QUARTER[periods.unit]))
         records = self.pasts.at(origin).records
         arrivals = self.came.arrivals(calendar) if self.request.known_arrivals else None
         known = Known(records, calendar, arrivals)
         scenario = self.make_scenario(known)
-        return period_totals(scenario, known, self.request.runs, self.request.seed)
+        totals = period_totals(scenario, known, self.request.runs, self.request.seed)
+        return {name: runs[:, : self.horizon] for name, runs in totals.items()}
 
     def _scored(
         self, model: str, origin: int, ours: Mapping[str, Floats]

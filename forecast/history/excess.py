@@ -35,6 +35,7 @@ Days = NDArray[np.int64]
 LEAST_MONTHS = 3
 LEAST_EXPECTED = 5.0  # closings of a month that is looked at
 SURE = 0.01  # chance that independent items vary so much: above it nothing is added
+LATEST_BEGIN = 10  # day of the month on which the first of them may begin
 MOST = 0.6  # of s: beyond, months have nothing in common
 
 
@@ -138,12 +139,13 @@ def _stays(records: Records, stage: str) -> tuple[Days, Days, NDArray[np.object_
 
 
 def _months(records: Records, stage: str, first: int) -> Days:
-    """The first days of the whole months in which leaving was recorded, and the day after."""
+    """The first days of the months in which leaving was recorded, and the day after the last."""
     gap = records.gaps.get(stage)
     begin = dt.date.fromordinal(first)
     if gap is not None:
         begin = max(begin, gap.sure)
-    months = [begin if begin.day == 1 else _next(begin)]
+    # What is left of the first month counts as one if it is most of it.
+    months = [begin if begin.day <= LATEST_BEGIN else _next(begin)]
     while _next(months[-1]) <= records.as_of + dt.timedelta(1):
         months.append(_next(months[-1]))
     return np.array([m.toordinal() for m in months], dtype=np.int64)
