@@ -76,7 +76,9 @@ def test_olist_wins_are_foretold_better_than_by_any_baseline(olist, until, plan,
 
 def test_maven_revenue_backtest_runs(tmp_path):
     records = records_of(MAVEN, "maven-crm", tmp_path)
-    found = summarize_backtest(backtest(records, make_scenario, Plan(horizon=3), Request(runs=1_000)))
+    found = summarize_backtest(
+        backtest(records, make_scenario, Plan(horizon=3), Request(runs=1_000))
+    )
     assert not found["skipped"]
     rows = [row for row in found["overall"] if row["metric"] == "bookings"]
     assert len(rows) == 7
