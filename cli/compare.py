@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,23 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
         )
 
 
+def _changed(path: Path, sets: Mapping[str, str], changes: Mapping[str, str]) -> Scenario:
+    """Read the first scenario as changed; faults are those of the option that says it."""
+    import forecast
+    from forecast.scenario.paths import FROM_COMMAND
+
+    try:
+        return forecast.read_scenario(path, {**sets, **changes})
+    except forecast.ScenarioError as error:
+        faults = [
+            dataclasses.replace(fault, file="--with")
+            if fault.file == FROM_COMMAND and fault.path.startswith(tuple(changes))
+            else fault
+            for fault in error.faults
+        ]
+        raise forecast.ScenarioError(faults) from None
+
+
 def _read(asked: Mapping[str, Any]) -> dict[str, Scenario]:
     """Read all scenarios, told apart by name, else by file, else by number."""
     import forecast
@@ -102,5 +120,5 @@ def _read(asked: Mapping[str, Any]) -> dict[str, Scenario]:
     found = dict(zip(names, read, strict=True))
     if changes:
         told = ", ".join(f"{path}={value}" for path, value in changes.items())
-        found[f"with {told}"] = forecast.read_scenario(paths[0], {**asked["sets"], **changes})
+        found[f"with {told}"] = _changed(paths[0], asked["sets"], changes)
     return found

@@ -113,6 +113,8 @@ def _fit(asked: Mapping[str, Any]) -> None:
     printed = str(output) == "-"
     opened = None if printed else output.with_name(f"{output.stem}-open.csv")
     check_free([output, opened] if opened else [], asked["force"])
+    from forecast.history.read import read_as_of
+
     records, report = read_as_of(asked["mapping"], _day(asked["as_of"]))
     if not asked["quiet"] and not asked["as_json"]:
         click.echo(report.text(), err=True)
@@ -171,18 +173,6 @@ def _day(text: str | None) -> dt.date | None:
     except QuantityFault as fault:
         message = f"got {text}; must be {fault.must}. {fault.mend}"
         raise click.BadParameter(message, param_hint="--as-of") from None
-
-
-def read_as_of(mapping: Path, as_of: dt.date | None) -> tuple[Records, DataReport]:
-    """Read an export by its mapping; of a day before its last one, what was known then."""
-    from forecast.history.read import read_records
-
-    records, report = read_records(mapping)
-    if as_of is None or as_of == records.as_of:
-        return records, report
-    if as_of > records.as_of:
-        return read_records(mapping, as_of)
-    return records.known_at(as_of), report
 
 
 def _fitted(records: Records, options: Options, mapping: Path) -> Fit:

@@ -7,12 +7,14 @@ from itertools import groupby
 from typing import Any
 
 from forecast.analysis import Document
-from forecast.analysis.words import chance, count, duration, money, share, target
+from forecast.analysis.words import chance, confidence, count, duration, money, share, target
 from forecast.scenario.model import MONEY_METRICS
 
 from .run_table import print_head
 from .screen import Column, print_table, say, wrapped
 
+AT_START = "at start"
+CLOSED = "closed form"
 MOST_OF_IT = 0.8  # what of all that counts must have arrived, in the sentence about when
 
 
@@ -39,7 +41,7 @@ def _goal(goal: Mapping[str, Any]) -> str:
         best, error = goal["exact"], goal["exact_standard_error"]
     sure = f"{chance(best)} {f'± {chance(error)}' if error else '(exact)'}"
     verdict = "too close to say" if goal["too_close"] else "yes" if goal["reached"] else "no"
-    text = f"{_named(goal)}: {sure}, wanted {chance(goal['confidence'], 0)}: {verdict}."
+    text = f"{_named(goal)}: {sure}, wanted {confidence(goal['confidence'])}: {verdict}."
     if goal["luck"] is not None:
         luck = min(max(goal["luck"], 0.0), 1.0)
         doubt = goal["luck_standard_error"]
@@ -68,7 +70,7 @@ def _print_reach(path: str, entries: Sequence[Document], alone: bool) -> None:
     say(wrapped(f"By {path} (now {_figure(first, first['now'])}{total}):"), bold=True)
     rows = [
         Column("goal", [_named(entry) for entry in entries], left=True, keep=9),
-        Column("wanted", [chance(entry["confidence"], 0) for entry in entries], keep=8),
+        Column("wanted", [confidence(entry["confidence"]) for entry in entries], keep=8),
         Column("takes", [_takes(entry) for entry in entries], keep=9),
         Column("between", [_interval(entry) for entry in entries], keep=6),
         Column(f"{MOST_OF_IT:.0%} by", [_most_by(entry) or "-" for entry in entries], keep=4),
@@ -97,6 +99,11 @@ def _notes(entries: Sequence[Document]) -> list[str]:
             f"{MOST_OF_IT:.0%} by: by its end {MOST_OF_IT:.0%} must have {comes} of what makes the "
             f"goal; last in: the last period in which one more can still help."
         )
+    if any(_most_by(entry) == AT_START for entry in entries):
+        notes.append(f"{AT_START}: what was there before brings as much by itself.")
+    waits = [entry["schedule_from"] for entry in entries if entry["schedule_from"] != CLOSED]
+    if waits and entries[0]["which"] != "no effect":
+        notes.append(f"When, as stages take up only so many: {waits[0]}.")
     return notes
 
 
@@ -113,6 +120,9 @@ def _print_schedule(entries: Sequence[Document]) -> None:
     say(wrapped(f"When: what has {_comes(last)} in each period, and of all that makes the goal"))
     by_period = [{row["period"]: row for row in entry["schedule"]} for entry in entries]
     labels = [row["period"] for row in last["schedule"]]
+    shares = [f"{row['share']:.0%}" for row in last["schedule"]]
+    if (opening := _opening(last)) > 0.0:
+        labels, shares = [AT_START, *labels], [f"{opening:.0%}", *shares]
 
     def cells(rows: Mapping[str, Document]) -> list[str]:
         return [count(rows[label]["items"]) if label in rows else "-" for label in labels]
@@ -120,10 +130,9 @@ def _print_schedule(entries: Sequence[Document]) -> None:
     what = last["arriving"]
     columns = [Column("period", labels, left=True, keep=9)]
     for entry, rows in zip(entries, by_period, strict=True):
-        sure = chance(entry["confidence"], 0)
+        sure = confidence(entry["confidence"])
         head, group = (sure, what) if len(entries) > 1 else (f"{what} at {sure}", "")
         columns.append(Column(head, cells(rows), group, keep=6))
-    shares = [f"{row['share']:.0%}" for row in last["schedule"]]
     print_table([*columns, Column("so far", shares, keep=8)])
 
 
@@ -156,6 +165,8 @@ def _figure(entry: Document, value: float) -> str:
         return f"{count(value)} leads"
     if kind == "factor":
         return f"× {count(value)}"
+    if 0 < abs(value) < 1:
+        return f"{value:.3g}"
     return money(value) if abs(value) >= 1000 else count(value)
 
 
@@ -164,7 +175,15 @@ def _most_by(entry: Document) -> str | None:
     if entry["which"] == "no effect":
         return None
     rows = entry["schedule"]
+    if rows and _opening(entry) >= MOST_OF_IT:
+        return AT_START
     return next((row["period"] for row in rows if row["share"] >= MOST_OF_IT - 1e-9), None)
+
+
+def _opening(entry: Document) -> float:
+    """The share of what makes the goal that open deals and the customers that are there bring."""
+    total = entry["opening"] + sum(row["counting"] for row in entry["schedule"])
+    return float(entry["opening"] / total) if total > 0 else 0.0
 
 
 def _out_of_reach(entry: Document) -> str:
@@ -177,16 +196,22 @@ def _out_of_reach(entry: Document) -> str:
 
 def _print_coverage(entries: Sequence[Document]) -> None:
     say(wrapped("Pipeline coverage: opportunities that are decided in time, against the target:"))
-    print_table(
-        [
-            Column("goal", [_named(entry) for entry in entries], left=True, keep=9),
-            Column("wanted", [chance(entry["confidence"], 0) for entry in entries], keep=8),
-            Column("coverage", [_times(entry["coverage"]) for entry in entries], keep=9),
-            Column("1 ÷ win rate", [_times(entry["usual"]) for entry in entries], keep=7),
-            Column("opportunities", [count(entry["opportunities"]) for entry in entries], keep=5),
-            Column("worth", [money(entry["value"]) for entry in entries], keep=4),
+    columns = [
+        Column("goal", [_named(entry) for entry in entries], left=True, keep=9),
+        Column("wanted", [confidence(entry["confidence"]) for entry in entries], keep=8),
+        Column("coverage", [_times(entry["coverage"]) for entry in entries], keep=9),
+        Column("1 ÷ win rate", [_times(entry["usual"]) for entry in entries], keep=7),
+        Column("opportunities", [count(entry["opportunities"]) for entry in entries], keep=5),
+        Column("worth", [money(entry["value"]) for entry in entries], keep=4),
+    ]
+    if any(entry["open_opportunities"] for entry in entries):
+        numbers = [count(entry["open_opportunities"]) for entry in entries]
+        values = [money(entry["open_value"]) for entry in entries]
+        columns += [
+            Column("number", numbers, "of them open", keep=4),
+            Column("worth", values, "of them open", keep=4),
         ]
-    )
+    print_table(columns)
 
 
 def _times(value: float | None) -> str:

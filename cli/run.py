@@ -26,6 +26,7 @@ from .screen import print_json, progress
 
 if TYPE_CHECKING:
     from forecast.engine.outcome import Outcome
+    from forecast.scenario.model import Scenario
 
 
 @click.command("run", short_help="Simulate SCENARIO: deals, bookings, chances of its goals.")
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write every run to FILE (.nc or .zarr), to be read with xarray.",
 )
+@click.option(
+    "--keep",
+    metavar="FOLDER",
+    help="Keep the forecast in FOLDER for good, a folder or an address such as s3://…",
+)
 @json_option
 @quiet_option
 @fail_option
@@ -64,6 +70,8 @@ def command(ctx: click.Context, /, **asked: Any) -> None:
     """
     if asked["runs"] is not None and asked["precision"] is not None:
         raise click.UsageError("Give --runs or --precision, not both.")
+    if asked["output"] is not None and asked["keep"] is not None:
+        raise click.UsageError("Give --output or --keep, not both: what is kept is such a file.")
     document = _document(asked)
     if asked["as_json"]:
         print_json(document)
@@ -71,6 +79,8 @@ def command(ctx: click.Context, /, **asked: Any) -> None:
         from .run_table import print_run
 
         print_run(document)
+        if "kept" in document:
+            _print_kept(document["kept"])
     refuse_unsound(document["check"])
     if asked["fail_below_confidence"] and not all(g["reached"] for g in document["goals"]):
         ctx.exit(BELOW_CONFIDENCE)
@@ -97,7 +107,29 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     scenario = forecast.read_scenario(asked["scenario"], asked["sets"])
     if asked["fail_below_confidence"] and not scenario.goals:
         raise BadInput("--fail-below-confidence needs goals. Add goals to the scenario.")
+    if asked["keep"] is not None:
+        return _kept(scenario, asked)
     return summarize(_simulate(scenario, asked))
+
+
+def _kept(scenario: Scenario, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Simulate and keep; or read what is kept of the same work."""
+    from forecast.operate.archive import Archive, Work
+
+    archive = Archive(asked["keep"])
+    with progress(asked["quiet"]) as meter:
+        work = Work(scenario, _runs(scenario, asked), asked["seed"])
+        kept = archive.keep(work, progress=meter)
+    told = {"key": kept.key, "path": kept.path, "new": kept.new}
+    return {**archive.summary(kept), "kept": told}
+
+
+def _print_kept(kept: Mapping[str, Any]) -> None:
+    """Say where the forecast is, or that it was there already."""
+    from .screen import say
+
+    say()
+    say(f"Kept: {kept['path']}" if kept["new"] else f"Kept already, not done again: {kept['path']}")
 
 
 def _check_output(path: Path) -> None:
@@ -110,15 +142,22 @@ def _check_output(path: Path) -> None:
         raise BadInput(f"--output {error}") from None
 
 
-def _simulate(scenario: Any, asked: Mapping[str, Any]) -> Outcome:
-    from forecast.engine.precision import runs_for_precision
+def _simulate(scenario: Scenario, asked: Mapping[str, Any]) -> Outcome:
     from forecast.engine.run import forecast_run
     from forecast.engine.store import beside
 
-    runs, seed, output = asked["runs"] or DEFAULT_RUNS, asked["seed"], asked["output"]
+    seed, output = asked["seed"], asked["output"]
     if output is not None:
         interrupt.unfinished(beside(output))
     with progress(asked["quiet"]) as meter:
-        if asked["precision"] is not None:
-            runs = runs_for_precision(scenario, precision=asked["precision"], seed=seed)
+        runs = _runs(scenario, asked)
         return forecast_run(scenario, runs=runs, seed=seed, output=output, progress=meter)
+
+
+def _runs(scenario: Scenario, asked: Mapping[str, Any]) -> int:
+    """Give the number of runs that is asked for, or that a precision takes."""
+    if asked["precision"] is None:
+        return asked["runs"] or DEFAULT_RUNS
+    from forecast.engine.precision import runs_for_precision
+
+    return runs_for_precision(scenario, precision=asked["precision"], seed=asked["seed"])

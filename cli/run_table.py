@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from forecast.analysis import Document
-from forecast.analysis.words import chance, count, money, plural, target
+from forecast.analysis.words import chance, confidence, count, money, plural, target
 from forecast.scenario.model import EVERYTHING, MONEY_METRICS
 
 from .capacity_text import print_queues
@@ -161,7 +161,7 @@ def _print_goals(goals: Sequence[Document]) -> None:
         Column("goal", [g["metric"] for g in goals], left=True, keep=9),
         Column("quarter", [_span(goal) for goal in goals], left=True, keep=8),
         Column("target", [f"≥ {text}" for text in written], keep=7),
-        Column("wanted", [chance(g["confidence"], 0) for g in goals], keep=5),
+        Column("wanted", [confidence(g["confidence"]) for g in goals], keep=5),
         Column("chance", [chance(g["probability"], d) for g, d in pairs], keep=8),
         Column("error", [f"± {chance(g['standard_error'], d)}" for g, d in pairs], keep=4),
         Column("exact", [chance(g["exact"], 2) for g in goals], keep=6),

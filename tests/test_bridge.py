@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy import stats
 import forecast
 from forecast.analysis.bridge import MOST_EXACT, Bridge, make_bridge
 from forecast.analysis.changed import changed_paths, groups_of, mixture
+from forecast.analysis.compare import Comparison, compare_document
 from forecast.analysis.levers import document_of
 from forecast.analysis.measures import Futures, Measure, futures_of, shared_measures
 from forecast.scenario.model import Scenario
@@ -250,3 +252,29 @@ def test_a_journey_in_another_order_has_changed_as_a_whole() -> None:
     ]
     one, other = (document_of(scenario(text)) for text in texts)  # leads enter a, or b
     assert changed_paths(one, other) == [("journey",)]
+
+
+def test_slots_and_open_deals_are_causes_like_others(tmp_path: Path) -> None:
+    path = SCENARIOS / "capacity-limited.yaml"
+    rows = ["id,stage,entered,channel,amount", "A,opportunity,2026-11-01,web,20000"]
+    few, more = tmp_path / "few.csv", tmp_path / "more.csv"
+    few.write_text("\n".join(rows), "utf-8")
+    more.write_text("\n".join([*rows, "B,opportunity,2026-12-15,partners,90000"]), "utf-8")
+    one = forecast.read_scenario(path, {"pipeline": f"{{file: {few}}}"})
+    changed = {"pipeline": f"{{file: {more}}}", "capacity.opportunity.reps.now": "8"}
+    other = forecast.read_scenario(path, changed)
+    document = compare_document({"one": one, "other": other}, Comparison(), runs=100)
+    back = compare_document({"other": other, "one": one}, Comparison(), runs=100)
+    assert {row["cause"] for row in document["bridge"]} == {
+        "capacity.opportunity.reps.now",
+        "pipeline.file",
+    }
+    turned = {(r["metric"], r["quarter"], r["cause"]): r["effect"] for r in back["bridge"]}
+    sums: dict[tuple[str, str], float] = {}
+    for row in document["bridge"]:
+        place = row["metric"], row["quarter"]
+        assert row["effect"] == -turned[(*place, row["cause"])]
+        sums[place] = sums.get(place, 0.0) + row["effect"]
+    for row in document["difference"]:
+        assert sums[row["metric"], row["quarter"]] == pytest.approx(row["mean"], abs=1e-9)
+    assert sums["deals", "2027"] > 5

@@ -244,3 +244,9 @@ def test_the_command_refuses_what_it_cannot_compare() -> None:
     quiet = invoke("compare", LEAN, LEAN, "--runs", "50", "--quiet")
     assert (quiet.exit_code, quiet.output) == (0, "")
     assert json.loads(invoke("compare", LEAN, LEAN, "--runs", "1", "--json").stdout)["runs"] == 1
+
+
+def test_a_fault_of_with_says_so() -> None:
+    wrong = invoke("compare", LEAN, "--with", "nothing.here=3")
+    assert wrong.exit_code == 2
+    assert wrong.output.startswith("--with:1: nothing.here: got nothing")

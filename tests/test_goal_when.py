@@ -7,10 +7,11 @@ import pytest
 from helpers import SCENARIOS, closed_form, scenario
 
 import forecast
-import forecast.engine.expected
+from forecast.analysis.coverage import Opportunities
 from forecast.analysis.goal_when import Timing, period_labels
 from forecast.analysis.select import goals_named
-from forecast.engine.request import RequestError
+from forecast.engine.expected import flow_at
+from forecast.engine.plan import make_blueprint
 
 LEAN = SCENARIOS / "lean-consulting.yaml"
 
@@ -72,21 +73,80 @@ def test_entries_of_a_stage_count_once_each() -> None:
     assert large["2027-02"] == pytest.approx((5 * 0.25, 5 * 0.25 * 0.6))
 
 
-@pytest.mark.parametrize("name", ["saas-funnel", "long-cycle-enterprise", "reference-r1"])
-def test_what_counts_adds_up_to_the_expected_deals(name: str) -> None:
-    sets = {"goals": "[{metric: deals, every: quarter, target: 9, confidence: 80%}]"}
-    given = forecast.read_scenario(SCENARIOS / f"{name}.yaml", sets)
+# Of every kind: loops, open deals, payments, referral, nothing but counts.
+KINDS = ("saas-funnel", "open-pipeline", "subscription-ltv", "referral-loop", "marketplace-sellers")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_counts_adds_up_to_what_is_expected(name: str) -> None:
+    plain = forecast.read_scenario(SCENARIOS / f"{name}.yaml")
+    stage = plain.stages[-1]
+    metrics = (
+        "deals",
+        "leads",
+        stage,
+        *(("bookings", "revenue") if name != "marketplace-sellers" else ()),
+    )
+    goals = [f"{{metric: {m}, every: quarter, target: 9, confidence: 80%}}" for m in metrics]
+    given = forecast.read_scenario(SCENARIOS / f"{name}.yaml", {"goals": f"[{', '.join(goals)}]"})
     timing = Timing(given)
-    means = forecast.engine.expected.flow_at(timing.blueprint, timing.values, 1)
-    right = means.deals[0].sum(axis=(1, 2, 3))
+    means = flow_at(make_blueprint(given), timing.values, 1)
     for span in goals_named(given):
+        goal, _, (quarter,) = span
         found = timing.arriving("channels.*.leads", span)
-        assert found.counting.sum() == pytest.approx(right[span[2][0]], rel=1e-9)
+        named = goal.metric in given.stages
+        array = means.entered[..., given.stages.index(goal.metric)] if named else None
+        right = (getattr(means, goal.metric) if array is None else array)[0, quarter].sum()
+        assert found.opening + found.counting.sum() == pytest.approx(right, rel=1e-9, abs=1e-12)
         apart = [timing.arriving(f"channels.{c}.leads", span).counting for c in given.channels]
         np.testing.assert_allclose(sum(apart), found.counting, rtol=1e-9)
-        assert found.shares[-1] == pytest.approx(1.0)
-    last = given.calendar.periods - np.bincount(given.calendar.quarter_of)[-1]
-    assert found.latest in period_labels(given.calendar)[last:]
+        assert found.how == "closed form"
+        if goal.metric in ("deals", "bookings"):  # all are won straight from one stage
+            through = timing.arriving(f"journey.{stage}.won.conversion", span)
+            assert through.opening == found.opening
+            assert through.opening + through.counting.sum() == pytest.approx(right, rel=1e-9)
+            last = given.calendar.quarter_of.index(quarter)
+            assert found.latest in period_labels(given.calendar)[last:]
+
+
+def test_leads_count_with_what_their_customers_bring() -> None:
+    """10 leads in January, won in February; a customer brings 0.6 leads a month."""
+    given = scenario(
+        TWO,
+        channels="{web: {leads: {fixed: [10], per: month, then: zero}}}",
+        segments="{all: {share: 100%}}",
+        journey="{opportunity: {won: {conversion: 50%, lag: {periods: {1: 1}}}}}",
+        referral="{leads: 0.6 per month, during: 2 months, existing: 5}",
+    )
+    found = Timing(given).arriving("channels.*.leads", goals_named(given)[0])
+    # customers: 5 in February; of their leads of March and April half is won in April and May;
+    # the first of these bring some in May and June, half of whom are won in June (July is too late)
+    won = 5 * 0.6 * 0.5
+    assert found.counting[0] == pytest.approx(2 * won + won * 0.6 * 0.5)
+    # leads of January and February of the customers that are there, 3 each, of whom 1.5 are won a
+    # month later; theirs of March, and April twice are won in time, of April's customers May's
+    first = 5 * 0.6 * 0.5
+    second = [first * 0.3, 2 * first * 0.3, first * 0.3]  # won in April, May, June
+    third = second[0] * 0.3  # of April's customers: in June
+    assert found.opening == pytest.approx(sum(second) + third)
+    assert found.items.sum() == 10
+    assert found.latest == "2027-05"
+
+
+def test_entries_count_until_they_come_again() -> None:
+    loop = "{opportunity: {won: {conversion: 40%},"
+    loop += " nurture: {conversion: 60%, lag: {periods: {1: 1}}}},"
+    loop += " nurture: {opportunity: {conversion: 50%}}}"
+    given = scenario(
+        TWO,
+        channels="{web: {leads: {fixed: [0, 0, 0, 10], per: month, then: zero}}}",
+        segments="{all: {share: 100%}}",
+        journey=loop,
+    )
+    found = rows(given, "journey.opportunity.won.conversion")
+    assert found["2027-04"] == pytest.approx((10, 4))
+    assert found["2027-05"] == pytest.approx((3, 1.2))
+    assert rows(given, "channels.web.leads")["2027-04"] == pytest.approx((10, 4 + 1.2 + 0.36))
 
 
 def test_goals_on_leads_and_stages() -> None:
@@ -108,7 +168,7 @@ def test_a_year_adds_up_its_quarters() -> None:
     given = scenario(TWO, goals=goals)
     timing, span = Timing(given), goals_named(given)[0]
     assert timing.arriving("channels.*.leads", span).counting.sum() == pytest.approx(43 * 0.45)
-    assert timing.coverage(span).opportunities == pytest.approx(43)
+    assert Opportunities(given).coverage(span).opportunities == pytest.approx(43)
 
 
 def test_weeks_are_named_by_their_first_day() -> None:
@@ -116,58 +176,8 @@ def test_weeks_are_named_by_their_first_day() -> None:
     assert period_labels(given.calendar)[:2] == ("2027-01-01", "2027-01-08")
 
 
-# --- coverage
-
-
-def test_coverage_of_fixed_opportunities() -> None:
-    given = forecast.read_scenario(LEAN, {"channels.list.leads.fixed": "[40]"})
-    found = Timing(given).coverage(goals_named(given)[0])
-    assert found.coverage == pytest.approx(4.0)
-    assert found.usual == pytest.approx(1 / 0.3)
-    assert (found.opportunities, found.value) == pytest.approx((40, 40 * 75_000))
-
-
-def test_coverage_counts_what_is_decided_in_time() -> None:
-    given = scenario(TWO)
-    found = Timing(given).coverage(goals_named(given)[0])
-    # opportunities of January to April: 8; 5 of web; 10; 15 and 5 of list; halves by their lag
-    due = 0.5 * 8 + 5 + 10 + 0.5 * (15 + 5)
-    assert found.opportunities == pytest.approx(due)
-    assert found.win_rate == pytest.approx(0.45)
-    assert found.coverage == pytest.approx(due / 10)
-
-
-def test_coverage_times_win_rate_is_what_is_expected() -> None:
-    given = forecast.read_scenario(SCENARIOS / "long-cycle-enterprise.yaml")
-    for span in goals_named(given):
-        timing = Timing(given)
-        means = forecast.engine.expected.flow_at(timing.blueprint, timing.values, 1)
-        found = timing.coverage(span)
-        array = means.deals if span[0].metric == "deals" else means.bookings
-        right = array[0, list(span[2])].sum()
-        wins = found.opportunities * (found.win_rate or 0.0)
-        if span[0].metric == "deals":
-            assert wins == pytest.approx(right, rel=1e-9)
-        assert (found.coverage or 0) * (found.win_rate or 0) == pytest.approx(
-            right / span[0].target, rel=1e-6
-        )
-
-
-def test_coverage_is_of_deals_and_money() -> None:
-    given = scenario(TWO, goals="[{metric: leads, quarter: 2027Q2, target: 9, confidence: 80%}]")
-    with pytest.raises(RequestError, match="--coverage: got leads; must be a goal on deals"):
-        Timing(given).coverage(goals_named(given)[0])
-
-
-def test_coverage_of_open_deals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forecast.analysis.goal_when.uses", lambda _: frozenset({"pipeline"}))
-    given = scenario(TWO)
-    with pytest.raises(RequestError, match="must be a scenario without open deals"):
-        Timing(given).coverage(goals_named(given)[0])
-
-
 def test_the_closed_form_of_leads_is_the_engines() -> None:
     given = scenario(TWO)
-    leads = Timing(given).leads.sum(axis=1)
+    leads = Timing(given).arriving("channels.*.leads", goals_named(given)[0]).items
     quarters = np.bincount(given.calendar.quarter_of, leads)
     assert quarters == pytest.approx(closed_form(given).means.leads[0].sum(axis=(1, 2)))

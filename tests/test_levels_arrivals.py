@@ -11,6 +11,7 @@ from levels_real import maven, olist
 from forecast.history.arrivals import fit_arrivals
 from forecast.history.estimates import ArrivalFit
 from forecast.history.gaps import find_gaps
+from forecast.history.levels import _Ahead, filter_levels
 from forecast.history.records import Gap, build_records
 from forecast.history.seasons import MONTHS, find_season
 
@@ -44,6 +45,26 @@ def test_uneven_weeks_are_dispersion_and_not_levels_that_move():
     fit = one(rng.poisson(20.0 * np.repeat(weeks, 7)))
     assert fit.dispersion == pytest.approx(0.2 * 7 / MONTH, rel=0.6)
     assert fit.cv < 0.45
+
+
+def test_a_week_tells_what_its_dispersion_leaves_it_to_tell():
+    """A count of mean μ adds μ / (1 + 0.1 μ) to the shape: the inverse of its squared cv."""
+    week = _Ahead(np.array([40.0]), np.array([7.0]), np.array([0.1]))
+    mean, shape = week._counted(np.array([40.0 / 7]), np.array([50.0]))
+    assert mean == pytest.approx(40.0 / 7)
+    assert shape == pytest.approx(50.0 + 1 / (0.1 + 1 / 40))
+
+
+def test_a_level_of_many_weeks_is_their_mean_and_never_surer_than_they_tell():
+    """What may have jumped of late makes it less sure than the mean of so many weeks would be."""
+    rng = np.random.default_rng(21)
+    counts = rng.poisson(40.0 * rng.gamma(10.0, 0.1, (1, 60))).astype(float)
+    levels = filter_levels(counts, np.full((1, 60), 7.0))
+    still = (levels.walk == 0) & (levels.drift == 0) & np.isclose(levels.dispersion, 0.1)
+    assert levels.mean[0, still] == pytest.approx(counts.mean() / 7, rel=0.1)
+    surest = (0.1 + 1 / 40) / 60
+    assert 0.9 * surest < 1 / levels.shape[0, still] < 6 * surest
+    assert levels.weight.sum() == pytest.approx(1.0)
 
 
 def test_a_channel_that_ends_drops_out():

@@ -170,7 +170,7 @@ def test_the_range_is_what_the_language_allows() -> None:
         ("channels.wbe.leads", r"got wbe; must be a key of channels. Did you mean web\?"),
         ("journey..won", "must be a dotted path"),
         ("channels.web", r"got several assumptions \(leads, cost\); must be one figure"),
-        ("name", "got Plans, which is no figure"),
+        ("name", "got name; must be an assumption"),
         ("journey.o.nurture.lag", "got a lag of whole periods; must be one figure"),
         ("journey.o.won.within", "got within; must be a key of journey.o.won"),
     ],
@@ -207,3 +207,72 @@ def test_apportioned_plans_keep_their_total_and_only_grow(figures: list[int], to
     assert apportion(figures, sum(figures)) == figures
     assert all(n == 0 for n, figure in zip(one, figures, strict=True) if figure == 0)
     assert apportion([0, 0], 5) == [3, 2]
+
+
+# --- what stands for something else
+
+
+def plans(name: str, **sets: str):
+    named = {key.replace("__", "."): value for key, value in sets.items()}
+    return forecast.read_scenario(SCENARIOS / f"{name}.yaml", named)
+
+
+def test_leads_that_answer_to_money_are_scaled_with_the_most_of_them() -> None:
+    given = plans("tight-or-loose")
+    found = lever(given, "channels.ads.leads")
+    assert (found.kind, found.total) == ("leads", True)
+    assert found.parts[0].path == "channels.ads.leads.response.hill.max"
+    every = lever(given, "channels.*.leads")
+    assert every.now > found.now > 1_000
+    for each in (found, every):
+        assert lever(each.at(1.5 * each.now), each.path).now == pytest.approx(1.5 * each.now)
+    alone = lever(given, "channels.ads.leads.response.hill.max")
+    assert (alone.now, alone.kind, alone.total) == (520.0, "number", False)
+
+
+def test_leads_that_answer_to_money_after_a_change_too() -> None:
+    changes = "[{from: 2027-07-01, set: {channels.ads.leads.response.hill.max: 600}}]"
+    found = lever(plans("tight-or-loose", changes=changes), "channels.ads.leads")
+    assert found.dated == ("ads",)
+    assert lever(found.at(2 * found.now), found.path).now == pytest.approx(2 * found.now)
+
+
+def test_a_channel_without_leads_of_its_own_stays_so() -> None:
+    found = lever(plans("referral-loop"), "channels.*.leads")
+    assert found.now == 3_600
+    assert lever(found.at(5_000.0), found.path).now == pytest.approx(5_000.0)
+
+
+def test_a_plan_of_spend_counts_over_the_horizon() -> None:
+    found = lever(plans("tight-or-loose"), "channels.ads.cost.fixed")
+    assert found.now == 1_000 * (12 + 12 + 14 + 16 + 18 + 19 * 20)
+    assert found.total
+    assert lever(found.at(500e3), found.path).now == pytest.approx(500e3)
+
+
+def test_a_rate_stands_for_its_amount() -> None:
+    found = lever(plans("referral-loop"), "referral.leads")
+    assert found.parts[0].path == "referral.leads.amount"
+    assert found.now == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("path", "whole"),
+    [
+        ("capacity.opportunity.reps.now", True),
+        ("capacity.opportunity.reps.hires.0.count", True),
+        ("capacity.opportunity.reps.hires.2.count", False),  # two or three: 2.5 on average
+        ("capacity.opportunity.reps.each", False),
+    ],
+)
+def test_counts_are_whole(path: str, whole: bool) -> None:
+    found = lever(plans("capacity-limited"), path)
+    assert found.whole == whole
+    if whole:
+        assert lever(found.at(found.rounded(6.6)), path).now == 7.0
+
+
+@pytest.mark.parametrize("path", ["goals.0.target", "horizon", "start"])
+def test_what_is_no_assumption_is_no_lever(path: str) -> None:
+    with pytest.raises(ScenarioError, match=f"--by:1: {path}: got .*; must be an assumption"):
+        lever(plans("tight-or-loose"), path)

@@ -164,7 +164,7 @@ class Stopped(Exception):
 def fail_at_the_third_slice(monkeypatch, error: type[BaseException]) -> type[BaseException]:
     """Let writing fail; gives the exception that this must end in."""
     monkeypatch.setitem(engine.RUNS_AT_ONCE, "journey", 10)
-    for name in ("_NetCdf", "_Zarr"):
+    for name in ("NetCdf", "_Zarr"):
         right = getattr(store, name).add
 
         def add(self, part: Slice, right=right) -> None:
@@ -208,7 +208,7 @@ def test_a_failure_at_the_last_step_leaves_an_older_result(tmp_path, monkeypatch
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(store, "_sync", fail)
+    monkeypatch.setattr(store, "sync", fail)
     with pytest.raises(OutputError, match=r"result.*cannot be written \(Input/output error\)"):
         forecast_run(scenario(UNCERTAIN), runs=50, seed=7, output=path)
     assert listed(tmp_path) == [path.name]

@@ -152,7 +152,8 @@ def _shared_name(unit: Keys, paths: Sequence[Keys]) -> str:
     shared = paths[0]
     for path in paths[1:]:
         shared = _common(shared, path)
-    return ".".join(shared)
+    name = ".".join(shared)
+    return "pipeline.file" if name == "pipeline.csv" else name  # what a planner writes
 
 
 def _common(one: Keys, other: Keys) -> Keys:

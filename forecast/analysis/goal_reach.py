@@ -21,6 +21,8 @@ import numpy as np
 
 from forecast.analysis.goal_curve import Chance, Curves, NoLongerExact
 from forecast.analysis.goal_split import Span
+from forecast.analysis.lever_paths import BY
+from forecast.scenario.errors import Fault, ScenarioError
 
 DOUBT = 2.3263478740408408  # standard errors: an interval of 98%
 STEPS = 10  # doublings or halvings from now, at most
@@ -122,13 +124,23 @@ class _Search:
         for steps in (1, STEPS):
             below, above = self._value(-steps), self._value(steps)
             if below == above:
-                self.lever.at(self.lever.unit * 1.01)  # tells why it cannot be moved
+                self._refuse()
             change = self._chance(above) - self._chance(below)
             if abs(change) > FLAT:
                 return 1 if change > 0 else -1
         now = self._chance(self.lever.now)
         still = all(abs(tried.probability - now) <= FLAT for tried in self.tried.values())
         return 0 if still else 1  # neither side helps: now is about the best
+
+    def _refuse(self) -> None:
+        """Tell why the lever cannot be moved at all."""
+        try:
+            self.lever.at(self.lever.unit * 1.01)
+        except ScenarioError as error:
+            fault = error.faults[0]
+            mend = "Move another assumption, or several at once by a path with *."
+            told = Fault(BY, 1, self.lever.path, fault.got, fault.must, mend)
+            raise ScenarioError([told]) from None
 
     def _walk(self) -> None:
         """Try values from now until they span the confidences, or the range ends."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from forecast.analysis import Document
+from forecast.analysis.coverage import Opportunities, check_coverage
 from forecast.analysis.goal_chance import GoalChances, as_deals
 from forecast.analysis.goal_curve import Curves
 from forecast.analysis.goal_reach import NO_EFFECT, Answer, answers
@@ -76,14 +76,10 @@ def goals_document(
     levers = [lever(scenario, path) for path in _paths(question)]
     if question.coverage:
         for span in spans:
-            Timing(scenario).coverage(span)  # refused before the work begins
+            check_coverage(span)  # refused before the work begins
     outcome = forecast_run(scenario, runs=runs, seed=seed, progress=progress)
     document = _chances(outcome, spans)
-    plans = [
-        _Plan(each, *found)
-        for each in levers
-        for found in _answers(each, spans, question.confidences, outcome)
-    ]
+    plans = [plan for each in levers for plan in _plans(each, spans, question.confidences, outcome)]
     if question.paths or question.confidences:
         document["reach"] = [_reach(plan) for plan in plans]
     if question.coverage:
@@ -128,10 +124,10 @@ def goal_reach(
     spans = goals_named(scenario)
     entries = []
     for each in [lever(scenario, path) for path in paths]:
-        curves = Curves(each, spans, runs, seed)
+        curves, timings = Curves(each, spans, runs, seed), _Timings(each, runs, seed)
         for span in spans:
             found = zip(confidences, answers(curves, span, confidences), strict=True)
-            entries += [_reach(_Plan(each, span, c, a)) for c, a in found]
+            entries += [_reach(_Plan(each, span, c, a, timings)) for c, a in found]
     names = [_name(_about(span)) for span in spans]
     order: dict[str, Sequence[Any]] = {"assumption": paths, "goal": names}
     order["confidence"] = confidences
@@ -216,6 +212,20 @@ def _shortfall(outcome: Outcome, span: Span) -> Document:
 # --- what would it take, and by when
 
 
+class _Timings:
+    """The expected flow of a scenario by values of a lever; each is worked out once."""
+
+    def __init__(self, lever: Lever, runs: int, seed: int) -> None:
+        self.lever, self.runs, self.seed = lever, runs, seed
+        self._known: dict[float, Timing] = {}
+
+    def at(self, value: float) -> Timing:
+        """Give the flow at a value."""
+        if value not in self._known:
+            self._known[value] = Timing(self.lever.at(value), self.seed, self.runs)
+        return self._known[value]
+
+
 @dataclass(frozen=True)
 class _Plan:
     """A scenario with a lever at what a goal and a confidence take; as it is where nothing does."""
@@ -224,12 +234,12 @@ class _Plan:
     span: Span
     confidence: float
     answer: Answer
+    timings: _Timings
 
-    @cached_property
-    def timing(self) -> Timing:
-        """Its expected flow."""
-        value = self.answer.value
-        return Timing(self.lever.at(self.lever.now if value is None else value))
+    @property
+    def value(self) -> float:
+        """Where the lever is."""
+        return self.lever.now if self.answer.value is None else self.answer.value
 
     @property
     def about(self) -> Document:
@@ -241,15 +251,16 @@ class _Plan:
         }
 
 
-def _answers(
+def _plans(
     each: Lever, spans: Sequence[Span], confidences: Sequence[float], outcome: Outcome
-) -> Iterator[tuple[Span, float, Answer]]:
+) -> Iterator[_Plan]:
     """What each goal takes for each confidence, its own where none is given."""
     curves = Curves(each, spans, outcome.runs, outcome.seed)
+    timings = _Timings(each, outcome.runs, outcome.seed)
     for span in spans:
         wanted = tuple(confidences) or (span[0].confidence,)
         for confidence, answer in zip(wanted, answers(curves, span, wanted), strict=True):
-            yield span, confidence, answer
+            yield _Plan(each, span, confidence, answer, timings)
 
 
 def _about(span: Span) -> Document:
@@ -265,7 +276,7 @@ def _reach(plan: _Plan) -> Document:
     def figure(value: float | None) -> float | None:
         return value if value is None or not each.whole else int(value)
 
-    arriving = plan.timing.arriving(each.path, plan.span)
+    arriving = plan.timings.at(plan.value).arriving(each.path, plan.span)
     return {
         **plan.about,
         "now": figure(each.now),
@@ -281,6 +292,8 @@ def _reach(plan: _Plan) -> Document:
         "chance": answer.chance,
         "arriving": arriving.what,
         "schedule": [] if answer.value is None else _schedule(arriving),
+        "opening": arriving.opening,
+        "schedule_from": arriving.how,
     }
 
 
@@ -297,7 +310,7 @@ def _schedule(arriving: Arriving) -> list[Document]:
 
 
 def _coverage(plan: _Plan) -> Document:
-    found = plan.timing.coverage(plan.span)
+    found = Opportunities(plan.lever.at(plan.value)).coverage(plan.span)
     reached = plan.answer.value is not None
     return {
         **plan.about,
@@ -306,6 +319,8 @@ def _coverage(plan: _Plan) -> Document:
         "win_rate": found.win_rate,
         "opportunities": found.opportunities if reached else None,
         "value": found.value if reached else None,
+        "open_opportunities": found.of_open if reached else None,
+        "open_value": found.value_of_open if reached else None,
     }
 
 

@@ -6,6 +6,7 @@ or one with ``*`` for all names (``channels.*.leads``). What stands there is sca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,23 +14,33 @@ from math import log
 
 import numpy as np
 
+from forecast.analysis.lever_paths import (
+    BY,
+    FIGURES,
+    MOST,
+    channel_of,
+    fault_of,
+    figures_path,
+    leads_of,
+    matches,
+)
 from forecast.engine.arrivals import expected_leads
 from forecast.engine.assumptions import Draws
 from forecast.engine.layout import lay_out
-from forecast.scenario.errors import Fault, ScenarioError, did_you_mean, shown
+from forecast.scenario.errors import ScenarioError
 from forecast.scenario.facts import find
-from forecast.scenario.model import Arrivals, Scenario
+from forecast.scenario.model import Arrivals, Planned, Scenario
 from forecast.scenario.nodes import Items, Node, Place, Table, Text, parse_value
 from forecast.scenario.paths import overlay
 from forecast.scenario.reader import build_scenario
 from forecast.scenario.scaling import DURATION, RATE, NotScalable, kind_of, mean_of, scaled, written
 
-BY = "--by"
-ALL = "*"
-FIGURES = ("mean", "fixed")  # of a channel's leads
+COUNT = re.compile(
+    r"capacity\.[^.]+\.(per_period|reps\.(now|hires\.\d+\.count))|referral\.existing"
+)
+SHARES = ("conversion", "share_of_rest", "share", "mix", "threshold", "follow_up", "margin")
 MOST_FACTOR = 1024.0  # how far a lever is moved, up and down
 CLOSE = 1e-6  # the largest factor that is allowed is found to so much of it
-MEND = "Give the path of a figure, such as channels.web.leads.mean or channels.*.leads."
 
 
 @dataclass(frozen=True)
@@ -129,8 +140,11 @@ class Lever:
             if part.counts is not None:
                 texts = [Text(str(next(shares))) for _ in part.counts]
                 yield part.path, Items(texts) if isinstance(part.node, Items) else texts[0]
+            elif self.whole:
+                yield part.path, written(value, Text(str(part.node)))
             elif isinstance(part.node, Text):
-                yield part.path, written(factor * (mean_of(part.node) or self.unit), part.node)
+                of_nothing = self.unit if self.now == 0 else 0.0  # beside others 0 stays 0
+                yield part.path, written(factor * (mean_of(part.node) or of_nothing), part.node)
             else:
                 yield part.path, _scaled(part, factor)
         if self.dated:
@@ -141,7 +155,7 @@ def _scaled(part: Part, factor: float) -> Node:
     try:
         return scaled(part.node, factor)
     except (NotScalable, ValueError) as error:
-        raise _fault(part.path, f"{error}", "a distribution of a possible mean") from None
+        raise fault_of(part.path, f"{error}", "a distribution of a possible mean") from None
 
 
 def lever(scenario: Scenario, path: str) -> Lever:
@@ -156,24 +170,28 @@ def lever(scenario: Scenario, path: str) -> Lever:
     (34.0, True, (40.0,))
     """
     document = document_of(scenario)
-    paths = [_leads_path(document, each) for each in _matches(document, path)]
+    asked = matches(document, path)
+    paths = [figures_path(document, each) for each in asked]
     parts = tuple(_part(scenario, document, each) for each in paths)
-    of_leads = all(map(_channel_of, paths))
+    channels = tuple(map(leads_of, asked, paths))
+    of_leads, answering = all(channels), any(each.endswith(MOST) for each in paths)
     total = len(parts) > 1 or (isinstance(parts[0].node, Items) and len(parts[0].node) > 1)
-    channels = tuple(_channel_of(part.path) for part in parts)
-    dated = tuple(c for c in channels if total and _changed_leads(document, c))
-    whole = not dated and all(part.counts is not None for part in parts)
-    if whole:
+    total |= of_leads and answering
+    dated = tuple(c for c in channels if c and total and _changed_leads(document, c))
+    counted = not dated and all(part.counts is not None for part in parts)
+    whole = counted or (len(parts) == 1 and _is_count(parts[0]))
+    if counted:
         now = float(sum(n for part in parts for n in part.counts or ()))
     elif total and of_leads:
         now = _leads_to_expect(scenario, channels)
     elif len(parts) > 1:
         return Lever(path, scenario, parts, 1.0, "factor")
     else:
-        now = mean_of(parts[0].node)
-    if now == 0 and not whole and not isinstance(parts[0].node, Text):
-        raise _fault(path, "figures that are all 0", "figures that can be scaled")
-    return Lever(path, scenario, parts, now, _kind(parts[0]), whole, total, dated)
+        now = _planned(scenario, parts[0])
+    if now == 0 and not whole and (len(parts) > 1 or not isinstance(parts[0].node, Text)):
+        raise fault_of(path, "figures that are all 0", "figures that can be scaled")
+    kind = "leads" if of_leads else _kind(parts[0])
+    return Lever(path, scenario, parts, now, kind, whole, total, dated)
 
 
 def document_of(scenario: Scenario) -> Table:
@@ -210,44 +228,32 @@ def apportion(figures: Sequence[int], total: int) -> list[int]:
     return [int(n) for n in found]
 
 
-def _matches(document: Table, path: str) -> list[str]:
-    """The paths that are there, where ``*`` stands for any key."""
-    if not all(path.split(".")):
-        raise _fault(path, shown(path), "a dotted path")
-    found = [""]
-    for key in path.split("."):
-        nodes = {prefix: find(document, prefix) if prefix else document for prefix in found}
-        following = []
-        for prefix, node in nodes.items():
-            keys = _keys(node)
-            chosen = keys if key == ALL else [key] if key in keys else []
-            following += [f"{prefix}.{one}" if prefix else one for one in chosen]
-        if not following:
-            every = list(dict.fromkeys(k for node in nodes.values() for k in _keys(node)))
-            where = found[0] if len(found) == 1 else path
-            must = f"a key of {where}" if where else "a key of the scenario"
-            mend = did_you_mean(key, every) or "Write the figure into the scenario first."
-            raise ScenarioError([Fault(BY, 1, path, shown(key), must, mend)])
-        found = following
-    return found
+def _is_count(part: Part) -> bool:
+    """Tell whether a figure is a whole number of reps, slots or customers."""
+    counts = COUNT.fullmatch(part.path) and isinstance(part.node, Text)
+    return bool(counts) and float(mean_of(part.node)).is_integer()
 
 
-def _keys(node: Node) -> list[str]:
-    if isinstance(node, Table):
-        return list(node)
-    return [str(i) for i in range(len(node))] if isinstance(node, Items) else []
-
-
-def _leads_path(document: Table, path: str) -> str:
-    """Let the path of a channel's leads stand for their figures."""
-    node = find(document, path)
-    if path.endswith(".leads") and isinstance(node, Table):
-        return next((f"{path}.{key}" for key in FIGURES if key in node), path)
-    return path
+def _planned(scenario: Scenario, part: Part) -> float:
+    """A figure's value; of a plan of several what it comes to over the horizon."""
+    if not isinstance(part.node, Items):
+        return mean_of(part.node)
+    keys, first = part.path.split("."), scenario.versions[0]
+    plan: Planned | None = None
+    if keys[0] == "channels" and keys[2:4] == ["cost", "fixed"]:
+        plan = first.channels[keys[1]].cost.fixed
+    elif keys[0] == "capacity" and keys[2:] == ["per_period"]:
+        limit = first.capacity[keys[1]].per_period
+        plan = None if limit is None else Planned(limit.figures, scenario.calendar.unit, limit.then)
+    if plan is None:
+        return mean_of(part.node)
+    means = Planned(tuple(mean_of(each) for each in part.node), plan.per, plan.then)
+    units = len(scenario.calendar.units(plan.per).length_days)
+    return sum(figure for unit in range(units) if isinstance(figure := means.figure(unit), float))
 
 
 def _part(scenario: Scenario, document: Table, path: str) -> Part:
-    node, channel = find(document, path), _channel_of(path)
+    node, channel = find(document, path), channel_of(path)
     if channel and path.endswith(".fixed"):
         leads = scenario.versions[0].channels[channel].leads
         counts = _horizon(scenario, leads) if isinstance(node, Items) else leads.figures
@@ -255,7 +261,7 @@ def _part(scenario: Scenario, document: Table, path: str) -> Part:
     try:
         kind_of(node)
     except NotScalable as error:
-        raise _fault(path, str(error), "one figure, plan or distribution") from None
+        raise fault_of(path, str(error), "one figure, plan or distribution") from None
     return Part(path, node)
 
 
@@ -269,13 +275,6 @@ def _horizon(scenario: Scenario, leads: Arrivals) -> Sequence[object]:
     return [leads.figure(unit) for unit in range(units)]
 
 
-def _channel_of(path: str) -> str:
-    """The channel whose leads a path is about; "" where it is about something else."""
-    keys = path.split(".")
-    right = len(keys) == 4 and keys[0] == "channels" and keys[2] == "leads"
-    return keys[1] if right and keys[3] in FIGURES else ""
-
-
 def _changed_leads(document: Table, channel: str) -> list[str]:
     """The paths by which dated changes set a channel's leads."""
     listed = document.get("changes")
@@ -283,7 +282,10 @@ def _changed_leads(document: Table, channel: str) -> list[str]:
     changes = [each.get("set") for each in every if isinstance(each, Table)]
     keys = [key for each in changes if isinstance(each, Table) for key in each]
     return [
-        key for key in keys if _channel_of(f"{key}.mean") == channel or _channel_of(key) == channel
+        key
+        for key in keys
+        if channel in (channel_of(f"{key}.mean"), channel_of(key))
+        or f"channels.{channel}{MOST}.".startswith(f"{key}.")
     ]
 
 
@@ -306,10 +308,12 @@ def _scaled_changes(document: Table, channels: Sequence[str], factor: float) -> 
 
 def _scaled_leads(path: str, node: Node, factor: float) -> Node:
     """Scale a channel's leads, or their figures: means, or whole counts."""
-    if isinstance(node, Table) and not _channel_of(path):
+    if isinstance(node, Table) and not channel_of(path) and not path.endswith(MOST):
         return Table(
             {
-                key: _scaled_leads(f"{path}.{key}", child, factor) if key in FIGURES else child
+                key: _scaled_leads(f"{path}.{key}", child, factor)
+                if key in (*FIGURES, *MOST.split("."))
+                else child
                 for key, child in node.items()
             }
         )
@@ -327,14 +331,8 @@ def _leads_to_expect(scenario: Scenario, channels: Sequence[str]) -> float:
 
 
 def _kind(part: Part) -> str:
-    if _channel_of(part.path):
-        return "leads"
     kind = kind_of(part.node)
     if kind in (DURATION, RATE):
         return kind
     last = part.path.rpartition(".")[2]
-    return "share" if last in ("conversion", "share_of_rest", "share", "mix") else "number"
-
-
-def _fault(path: str, got: str, must: str) -> ScenarioError:
-    return ScenarioError([Fault(BY, 1, path, got, must, MEND)])
+    return "share" if last in SHARES else "number"

@@ -99,7 +99,8 @@ def shared_measures(
     labels = list(dict.fromkeys(m.quarter for m in every))
     for label in quarters:
         if label not in labels:
-            must = f"one that all scenarios have: {listed(labels, 'or')}"
+            of = "one that all scenarios have: " if len(scenarios) > 1 else "one of "
+            must = of + listed(labels, "or")
             raise RequestError(f"--quarter: got {label}; must be {must}.")
     found = [m for m in every if not quarters or m.quarter in quarters]
     if not found:

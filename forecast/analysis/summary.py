@@ -167,16 +167,18 @@ def _time_span(outcome: Outcome, quarters: Sequence[int]) -> Document:
     measures = {
         name: describe_column(total_over(outcome, name, quarters), expected(name))
         for name in MEASURES
+        if name in outcome.totals  # with all detail: each of them
     }
     entered = {
         stage: {**_mean(total_over(outcome, stage, quarters)), "expected": plain(expected(stage))}
         for stage in outcome.scenario.stages
+        if stage in outcome.totals
     }
     if "pipeline_deals" in outcome.totals:
         for name in ("deals", "bookings", "revenue"):
             measures[name] |= _parts(outcome, name, quarters)
     found = {**measures, "entered": entered}
-    if stages_with_capacity(outcome.scenario):
+    if stages_with_capacity(outcome.scenario) and entered:
         found["capacity"] = describe_capacity(outcome, quarters)
     return found
 

@@ -88,6 +88,15 @@ def chance(value: float | None, decimals: int = 1) -> str:
     return f"{100 * value:.{decimals}f}%"
 
 
+def confidence(value: float) -> str:
+    """Write how sure one wants to be, as it was said.
+
+    >>> confidence(0.8), confidence(0.975), confidence(0.9999)
+    ('80%', '97.5%', '99.99%')
+    """
+    return f"{100 * value:.10g}%"
+
+
 def duration(days: float) -> str:
     """Write a time in days, months or years.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,12 +81,9 @@ def coords_of(scenario: Scenario, run: NDArray[np.int64], names: Sequence[str]) 
 
 def attributes(simulator: Simulator, runs: int, seed: int) -> dict[str, Any]:
     """Give what is needed to make a dataset again."""
-    from importlib.metadata import version
-
     from forecast import __version__
 
     scenario = simulator.blueprint.scenario
-    parts = ("numpy", "numba", "scipy", "xarray", "h5py")
     return {
         "title": scenario.name,
         "scenario": scenario.text,
@@ -98,6 +96,14 @@ def attributes(simulator: Simulator, runs: int, seed: int) -> dict[str, Any]:
         "as_of": scenario.calendar.as_of.isoformat(),
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "forecast_version": __version__,
-        "versions": ", ".join(f"{name} {version(name)}" for name in parts),
+        "versions": _versions(),
         "random_numbers": "Philox4x32-10 keyed by name, run, period and index",
     }
+
+
+@cache
+def _versions() -> str:
+    from importlib.metadata import version
+
+    parts = ("numpy", "numba", "scipy", "xarray", "h5py")
+    return ", ".join(f"{name} {version(name)}" for name in parts)

@@ -42,7 +42,7 @@ def check_memory(runs: int, bytes_per_run: int, in_flight: int = 0) -> None:
 
     ``in_flight`` bytes are needed beside them while slices are simulated.
     """
-    room = MEMORY_SHARE * _memory_bytes() - in_flight
+    room = memory_room() - in_flight
     if runs * bytes_per_run > room:
         fit = max(1, int(room // bytes_per_run))
         need = runs * bytes_per_run / 1e9
@@ -59,6 +59,11 @@ def detail_for(metrics: Iterable[str]) -> str:
     ('outcome', 'journey')
     """
     return OUTCOME if all(metric in OUTCOMES for metric in metrics) else JOURNEY
+
+
+def memory_room() -> float:
+    """Bytes that a forecast may take."""
+    return MEMORY_SHARE * _memory_bytes()
 
 
 def _memory_bytes() -> float:

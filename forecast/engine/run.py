@@ -25,6 +25,7 @@ from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.plan import Blueprint
+from forecast.engine.request import JOURNEY
 from forecast.engine.selfcheck import check_means
 from forecast.engine.simulate import Simulator, Slice, cuts, in_order, ready
 from forecast.engine.store import Sink, open_sink
@@ -32,6 +33,7 @@ from forecast.engine.uses import RECURRING, uses
 from forecast.scenario.model import Scenario
 
 Progress = Callable[[int, int], None]
+Opener = Callable[[Simulator, int, int], AbstractContextManager[Sink]]  # of runs and a seed
 Totals = dict[str, NDArray[np.generic]]
 _Part = tuple[Totals, Moments | None, Slice | None, CustomerRuns | None]
 
@@ -41,20 +43,22 @@ def forecast_run(
     *,
     runs: int,
     seed: int,
-    output: Path | None = None,
+    detail: str = JOURNEY,
+    output: Path | Opener | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Simulate a scenario and set the closed forms beside it.
 
-    ``progress`` is told (runs done, runs). With ``output`` (.nc or .zarr) every run is written
-    there; raises ``forecast.engine.store.OutputError`` when that cannot be done, ``RequestError``
-    when so many runs or deals cannot be simulated.
+    ``progress`` is told (runs done, runs). With ``output`` (.nc or .zarr, or what opens a sink)
+    every run is written there; raises ``forecast.engine.store.OutputError`` when that cannot be
+    done, ``RequestError`` when so many runs or deals cannot be simulated. ``detail="outcome"``
+    keeps totals of deals, bookings, revenue and spend only.
     """
     clock = [time.perf_counter()]
-    simulator = ready(scenario, runs, seed, _bytes_of_totals(scenario))
+    simulator = ready(scenario, runs, seed, bytes_of_totals(scenario), detail)
     blueprint = simulator.blueprint
     exact = ExactChances(blueprint, bool(simulator.draws.names), runs)
-    opener = open_sink(output, simulator, runs, seed) if output else nullcontext()
+    opener = _opened(output, simulator, runs, seed)
     customers = Customers(blueprint, simulator.draws, seed, runs)
     clock.append(time.perf_counter())
     totals, chances = simulate_totals(simulator, runs, exact, opener, progress, customers)
@@ -81,7 +85,17 @@ def forecast_run(
     )
 
 
-def _bytes_of_totals(scenario: Scenario) -> int:
+def _opened(
+    output: Path | Opener | None, simulator: Simulator, runs: int, seed: int
+) -> AbstractContextManager[Sink | None]:
+    if output is None:
+        return nullcontext()
+    if isinstance(output, Path):
+        return open_sink(output, simulator, runs, seed)
+    return output(simulator, runs, seed)
+
+
+def bytes_of_totals(scenario: Scenario) -> int:
     """Bytes that the totals of one run take."""
     waits = len(QUEUE_MEASURES) * len(stages_with_capacity(scenario))
     of_pipeline = 2 if scenario.pipeline else 0

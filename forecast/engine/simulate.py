@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
@@ -226,6 +228,10 @@ def in_order(
 ) -> Generator[T, None, None]:
     """Do the slices on threads and give their results in order, few of them waiting at a time."""
     count = threads or usable_threads()
+    if count == 1:  # a pool would cost a short simulation a good part of its time
+        for cut in slices:
+            yield work(*cut)
+        return
     pool = ThreadPoolExecutor(count)
     try:
         ahead = 2 * count
@@ -240,5 +246,23 @@ def in_order(
 
 
 def usable_threads() -> int:
-    """Threads that this process may use at once."""
+    """Threads that what is simulated here may use at once."""
+    return _allowed.get() or usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def threads_at_most(count: int) -> Iterator[None]:
+    """Let what is simulated inside use so many threads, whatever the cores."""
+    token = _allowed.set(count)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
+
+
+_allowed: ContextVar[int] = ContextVar("threads", default=0)

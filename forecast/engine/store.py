@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,11 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from forecast.engine.dataset import as_dataset, attributes
+from forecast.engine.diskfile import DiskFile
 from forecast.engine.simulate import Simulator, Slice
 from forecast.engine.variables import PATH, arrays_of, attributes_of, coordinates, variables_of
 
 SUFFIXES = (".nc", ".zarr")
 CHUNK_BYTES = 4_000_000
+DISK_FAILS = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputError(Exception):
@@ -73,30 +77,37 @@ def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterato
     check_output(path)
     part = beside(path)
     try:
-        with _told(path):
-            kind = _NetCdf if path.suffix == ".nc" else _Zarr
+        with told(path):
+            kind = NetCdf if path.suffix == ".nc" else _Zarr
             sink: Sink = kind(part, simulator, runs, seed)
         telling = _Telling(sink, path)
         try:
             yield telling
         finally:
             telling.close()
-        with _told(path):
-            _sync(part)
+        with told(path):
+            sync(part)
             _take_place(part, path)
-            _sync(path.absolute().parent)
+            sync(path.absolute().parent)
     finally:
         _remove(part)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path | str) -> Iterator[None]:
     """Turn an error of the disk into a person's words."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path}: cannot be written ({reason}).") from error
+        raise OutputError(f"{path}: cannot be written ({reason_of(error)}).") from error
+
+
+def reason_of(error: OSError) -> str:
+    """Say in the system's few words what went wrong; HDF5 has the number inside its own many."""
+    number = error.errno or next(iter(re.findall(r"errno = (\d+)", str(error))), None)
+    if number is not None:
+        return os.strerror(int(number))
+    return " ".join((error.strerror or str(error)).split())
 
 
 class _Telling:
@@ -107,22 +118,27 @@ class _Telling:
 
     def add(self, part: Slice) -> None:
         """Write one slice."""
-        with _told(self._path):
+        with told(self._path):
             self._sink.add(part)
 
     def close(self) -> None:
         """Finish writing."""
-        with _told(self._path):
+        with told(self._path):
             self._sink.close()
 
 
-class _NetCdf:
+class NetCdf:
     """A NetCDF file with its whole shape laid out first."""
 
     def __init__(self, path: Path, simulator: Simulator, runs: int, seed: int) -> None:
         import h5netcdf
 
-        self._file = h5netcdf.File(path, "w")
+        self._disk = DiskFile(path)
+        try:
+            self._file = h5netcdf.File(self._disk, "w")
+        except BaseException:
+            self._disk.close()
+            raise
         try:
             self._lay_out(simulator, runs)
             attrs = attributes(simulator, runs, seed)
@@ -175,10 +191,28 @@ class _NetCdf:
         for name, array in arrays_of(part.rows, part.assumptions).items():
             if array.size:
                 self._file.variables[name][part.first : part.first + count] = array
+        self._disk.check()
+
+    def describe(self, attrs: Mapping[str, str | int | float]) -> None:
+        """Write more attributes of the whole file."""
+        self._file.attrs.update(attrs)
+
+    def attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give the attributes of the whole file, and those of each variable."""
+        return attributes_in(self._file)
 
     def close(self) -> None:
         """Finish the file."""
-        self._file.close()
+        try:
+            self._file.close()
+            self._disk.check()
+        finally:
+            self._disk.close()
+
+
+def attributes_in(file: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the attributes of an open NetCDF file, and those of each variable."""
+    return dict(file.attrs), {name: dict(v.attrs) for name, v in file.variables.items()}
 
 
 class _Zarr:
@@ -208,7 +242,7 @@ def _is_zarr(path: Path) -> bool:
     return (path / ".zgroup").exists() or (path / "zarr.json").exists()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Force a file, or a folder with all that is in it, onto the disk."""
     if not path.is_dir():
         with path.open("r+b") as file:
@@ -217,13 +251,16 @@ def _sync(path: Path) -> None:
     if path.suffix == ".zarr":
         for inside in path.rglob("*"):
             if inside.is_file():
-                _sync(inside)
-    with suppress(OSError):  # not every system can sync a folder
+                sync(inside)
+    try:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if error.errno in DISK_FAILS:  # otherwise it is a system that cannot sync a folder
+            raise
 
 
 def _take_place(part: Path, path: Path) -> None:

@@ -20,7 +20,7 @@ SHORT_WEEKS = 9  # of a history that is told by the week
 MOST_WEEKS = 260  # looked at: five years
 HORIZON_DAYS = 182.0
 DAMPING_A_MONTH = 0.9  # what is left of a growth after a month
-JUMP_VARIANCE = 0.4  # of the logarithm of the level, of a jump to come
+JUMP_VARIANCE = 0.3  # of the logarithm of the level, of a jump to come
 FEW = 0.02  # share of a channel's items below which a stage of entry is not told apart
 ORDER = 90.0  # percent of the intervals
 

@@ -22,12 +22,12 @@ from scipy.special import gammaln
 Floats = NDArray[np.float64]
 
 WALKS = np.array([0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.30])  # sd of log level a week
-WALKS_PRIOR = np.array([0.5, 1.0, 1.5, 1.5, 1.0, 0.1, 0.02])
+WALKS_PRIOR = np.array([2.0, 1.5, 1.0, 0.5, 0.2, 0.05, 0.02])
 DISPERSIONS = np.array([0.0, 0.01, 0.03, 0.1, 0.3, 1.0])  # of a week's count
 DRIFTS = np.array([-0.12, -0.06, -0.03, -0.015, 0.0, 0.015, 0.03, 0.06, 0.12])  # log, a month
 WEEKS_A_MONTH = 365.25 / 12 / 7
-JUMP = 1 / 150  # chance of a jump of the level in a week
-OUTLIER = 1 / 150  # chance that a week tells nothing
+JUMP = 1 / 200  # chance of a jump of the level in a week
+OUTLIER = 1 / 300  # chance that a week tells nothing
 JUMPS_PRIOR, WEEKS_PRIOR = 0.05, 50.0  # jumps and weeks that count as seen beforehand
 WIDE = 0.5  # shape of the gamma that a jump leaves: a factor of 5 up or down is nothing rare
 HALF_LIFE_WEEKS = 52.0  # of what the past says about how the level moves

@@ -63,6 +63,18 @@ def read_records(
     return records, _report(records, mapping, rows, counts)
 
 
+def read_as_of(
+    mapping: ExportMapping | str | Path, as_of: dt.date | None
+) -> tuple[Records, DataReport]:
+    """Read an export; of a day before its last one, what was known then."""
+    records, report = read_records(mapping)
+    if as_of is None or as_of == records.as_of:
+        return records, report
+    if as_of > records.as_of:
+        return read_records(mapping, as_of)
+    return records.known_at(as_of), report
+
+
 def _of_deals(
     rows: dict[str, Rows], mapping: ExportMapping, counts: Counts, door: Door
 ) -> tuple[Found, dt.date]:

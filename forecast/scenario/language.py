@@ -201,6 +201,8 @@ GOAL = Record(
     GoalText,
 )
 
+GOALS = ListOf("goals", GOAL, most=200)
+
 _PATH = text("an assumption's path", "Write it such as channels.web.leads.mean.")
 CORRELATION = Record(
     "a correlation",
@@ -330,7 +332,7 @@ FRAME: dict[str, Key] = {
         Figure("a market factor", 0.0, 1_000.0, "1"), "one factor on all random arrivals", 1.0
     ),
     "closing": Key(CLOSING, "when in a quarter deals close; at any time alike when left out"),
-    "goals": Key(ListOf("goals", GOAL, most=200), "what is to be reached", ()),
+    "goals": Key(GOALS, "what is to be reached", ()),
     "correlation": Key(ListOf("correlations", CORRELATION, most=500), "rank correlations", ()),
     "changes": Key(ListOf("changes", CHANGE, most=60), "what is planned to change", ()),
     "pipeline": Key(PipelineForm(), "the deals that are open at as_of"),

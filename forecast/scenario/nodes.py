@@ -120,8 +120,15 @@ def read_nodes(path: Path) -> Table:
 
     Raises ScenarioError with every fault that was found, up to the first error of syntax.
     """
-    top = Place(str(path), 1, "")
-    text = source.read_text(path)
+    return nodes_of(source.read_text(path), str(path))
+
+
+def nodes_of(text: str, file: str) -> Table:
+    """Read YAML text that holds a mapping; ``file`` is what its faults name.
+
+    Raises ScenarioError, as ``read_nodes`` does.
+    """
+    top = Place(file, 1, "")
     node = _Composer(text, top, numbered=True).read()
     if isinstance(node, Table):
         return node
