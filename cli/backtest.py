@@ -111,12 +111,12 @@ def command(**asked: Any) -> None:
 
 def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Read, forecast again, score, draw."""
-    from forecast.history.backtest import Request, backtest
-    from forecast.history.mapping import read_mapping
-    from forecast.history.origins import Plan
-    from forecast.history.read import read_records
-    from forecast.history.refit import make_scenario
-    from forecast.history.verdict import summarize_backtest
+    from forecast.history.backtesting.backtest import Request, backtest
+    from forecast.history.backtesting.origins import Plan
+    from forecast.history.backtesting.refit import make_scenario
+    from forecast.history.backtesting.verdict import summarize_backtest
+    from forecast.history.exports.mapping import read_mapping
+    from forecast.history.exports.read import read_records
 
     records, _ = read_records(read_mapping(asked["mapping"]))
     plan = Plan(asked["unit"], asked["every"], asked["horizon"], asked["since"], asked["until"])
@@ -130,7 +130,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _keep(found: xr.Dataset, asked: Mapping[str, Any]) -> None:
     """Write pictures and figures where that is asked for."""
     if asked["plots"] is not None:
-        from forecast.history.backtest_plots import draw_backtest
+        from forecast.history.backtesting.backtest_plots import draw_backtest
 
         draw_backtest(found, asked["plots"])
     if asked["output"] is not None:

@@ -12,10 +12,10 @@ import numpy as np
 from histories import Truth, Way, gamma_days, simulate_history
 
 from forecast.engine.assumptions import uncertain_numbers
-from forecast.history.model import Known, period_totals
-from forecast.history.origins import wins_of
-from forecast.history.refit import make_scenario
-from forecast.history.scores import pit_ends
+from forecast.history.backtesting.model import Known, period_totals
+from forecast.history.backtesting.origins import wins_of
+from forecast.history.backtesting.refit import make_scenario
+from forecast.history.backtesting.scores import pit_ends
 from forecast.scenario.calendar import build_calendar, by_period
 
 START = dt.date(2024, 1, 1)

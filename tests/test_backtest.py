@@ -14,11 +14,11 @@ from scipy import stats
 import forecast
 from forecast.engine.plan import make_blueprint
 from forecast.engine.simulate import Simulator
-from forecast.history import backtest as bench
-from forecast.history.backtest import FORECAST, Request, backtest
-from forecast.history.model import Known, period_totals, with_arrivals
-from forecast.history.origins import BacktestError, Came, Plan, whole_periods
-from forecast.history.verdict import summarize_backtest
+from forecast.history.backtesting import backtest as bench
+from forecast.history.backtesting.backtest import FORECAST, Request, backtest
+from forecast.history.backtesting.model import Known, period_totals, with_arrivals
+from forecast.history.backtesting.origins import BacktestError, Came, Plan, whole_periods
+from forecast.history.backtesting.verdict import summarize_backtest
 from forecast.scenario.calendar import build_calendar, by_period
 
 FEW = Request(runs=400, baselines=("last period", "moving average"))

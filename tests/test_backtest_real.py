@@ -5,12 +5,12 @@ import datetime as dt
 import pytest
 from shared_data import real
 
-from forecast.history.backtest import Request, backtest
-from forecast.history.mapping import read_mapping
-from forecast.history.origins import Plan
-from forecast.history.read import read_records
-from forecast.history.refit import make_scenario
-from forecast.history.verdict import summarize_backtest
+from forecast.history.backtesting.backtest import Request, backtest
+from forecast.history.backtesting.origins import Plan
+from forecast.history.backtesting.refit import make_scenario
+from forecast.history.backtesting.verdict import summarize_backtest
+from forecast.history.exports.mapping import read_mapping
+from forecast.history.exports.read import read_records
 
 pytestmark = pytest.mark.long
 

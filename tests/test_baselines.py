@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from histories import Truth, simulate_history
 
-from forecast.history.baselines import BASELINES, PRIOR_CASES, Pasts, predict
-from forecast.history.origins import (
+from forecast.history.backtesting.baselines import BASELINES, PRIOR_CASES, Pasts, predict
+from forecast.history.backtesting.origins import (
     BacktestError,
     Came,
     Periods,
@@ -15,8 +15,8 @@ from forecast.history.origins import (
     find_origins,
     whole_periods,
 )
-from forecast.history.past import Past
-from forecast.history.perfect import perfect_wis
+from forecast.history.backtesting.past import Past
+from forecast.history.backtesting.perfect import perfect_wis
 from forecast.history.records import OPEN, build_records
 
 DAY = dt.date(2024, 1, 1).toordinal()
@@ -180,7 +180,7 @@ def test_somebody_who_knew_the_means_scores_so():
     rng = np.random.default_rng(2)
     from scipy import stats
 
-    from forecast.history.scores import QUANTILES, wis
+    from forecast.history.backtesting.scores import QUANTILES, wis
 
     q = stats.poisson(30.0).ppf(QUANTILES)
     scores = wis(q, rng.poisson(30.0, 20_000).astype(float))

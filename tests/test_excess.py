@@ -7,7 +7,7 @@ import pytest
 from histories import Truth, simulate_history
 
 from forecast.history.estimates import Estimate, LagFit, WayFit
-from forecast.history.excess import MOST, Excess, find_excess, with_excess
+from forecast.history.fitting.excess import MOST, Excess, find_excess, with_excess
 from forecast.history.records import OPEN, build_records
 
 

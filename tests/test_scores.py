@@ -5,7 +5,7 @@ import pytest
 import scoringrules
 from scipy import stats
 
-from forecast.history import scores
+from forecast.history.backtesting import scores
 
 RNG = np.random.default_rng
 
