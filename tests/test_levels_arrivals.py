@@ -10,9 +10,9 @@ from levels_real import maven, olist
 
 from forecast.history.estimates import ArrivalFit
 from forecast.history.fitting.arrivals import fit_arrivals
-from forecast.history.fitting.gaps import find_gaps
 from forecast.history.fitting.levels import _Ahead, filter_levels
 from forecast.history.fitting.seasons import MONTHS, find_season
+from forecast.history.gaps import find_gaps
 from forecast.history.records import Gap, build_records
 
 MONTH = 365.25 / 12

@@ -9,7 +9,7 @@ from levels_made import FIRST, ZERO, Made, gamma_days, made_history, never
 from levels_real import maven, olist
 
 from forecast.history.fitting.clock import Clock, find_clock
-from forecast.history.fitting.gaps import find_gaps
+from forecast.history.gaps import find_gaps
 from forecast.history.records import OPEN, UNDATED, build_records
 
 SPEED = (0.7, 0.9, 1.4)

@@ -8,7 +8,7 @@ import pytest
 from levels_made import ZERO, Made, gamma_days, made_history, never
 from levels_real import maven, olist
 
-from forecast.history.fitting.gaps import _missed, _stage, find_gaps
+from forecast.history.gaps import _missed, _stage, find_gaps
 from forecast.history.records import Gap, build_records
 
 HEALTHY = {

@@ -25,7 +25,7 @@ from forecast.history.exports.labels import MANY_LABELS, Counts, find_alike
 from forecast.history.exports.mapping import LABELS, ExportMapping, TableMap, read_mapping
 from forecast.history.exports.rows import Rows, load
 from forecast.history.exports.stays import make_stays, sort_happenings
-from forecast.history.fitting.gaps import find_gaps
+from forecast.history.gaps import find_gaps
 from forecast.history.records import LOST, OPEN, UNDATED, UNKNOWN, WON, Records, build_records
 from forecast.scenario.errors import Fault, ScenarioError, listed
 from forecast.scenario.forms import Door

@@ -14,12 +14,12 @@ from forecast.history.estimates import ArrivalFit, Estimate, SizeFit, WayFit
 from forecast.history.fitting.arrivals import fit_arrivals
 from forecast.history.fitting.clock import Clock, find_clock
 from forecast.history.fitting.excess import find_excess, with_excess
-from forecast.history.fitting.gaps import find_gaps
 from forecast.history.fitting.names import with_safe_names
 from forecast.history.fitting.open_items import find_open, onward_chances, thin
 from forecast.history.fitting.sizes import fit_sizes
 from forecast.history.fitting.throughput import Throughput, find_throughput
 from forecast.history.fitting.ways import fit_ways
+from forecast.history.gaps import find_gaps
 from forecast.history.records import LABELS, LOST, OPEN, UNDATED, UNKNOWN, WON, Gap, Records
 from forecast.scenario.quantities import duration_days, month
 
