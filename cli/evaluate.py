@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 def command(**asked: Any) -> None:
     """Split what came of PLAN, told in ACTUALS, over what may have made it.
 
+    ACTUALS is a file of counts by quarter, or the mapping of a CRM's export, as for fit.
+
     \b
     Examples:
       forecast evaluate plan.yaml actuals.yaml
@@ -45,13 +47,12 @@ def command(**asked: Any) -> None:
       forecast evaluate plan.yaml actuals.yaml --updated next-plan.yaml
     """
     import forecast
-    from forecast.analysis.actuals import read_actuals
     from forecast.analysis.evaluate import describe, evaluate
 
     if asked["updated"]:
         check_target(asked["updated"], asked["force"], "updated.yaml")
     plan = forecast.read_scenario(asked["plan"], asked["sets"])
-    actuals = read_actuals(asked["actuals"], plan)
+    actuals = _actuals(asked["actuals"], plan)
     found = evaluate(
         plan,
         actuals,
@@ -69,6 +70,20 @@ def command(**asked: Any) -> None:
         from .evaluate_table import print_evaluation
 
         print_evaluation(found, document)
+
+
+def _actuals(path: Path, plan: Scenario) -> Actuals:
+    """Read counts, or records by their mapping."""
+    from forecast.analysis.actuals import read_actuals
+    from forecast.scenario.nodes import read_nodes
+
+    if "quarters" in read_nodes(path) or not {"deals", "leads", "events"} & set(read_nodes(path)):
+        return read_actuals(path, plan)
+    from forecast.history.came import actuals_of
+    from forecast.history.exports.read import read_records
+
+    records, _ = read_records(path)
+    return actuals_of(records, plan, str(path))
 
 
 def _update(plan: Scenario, actuals: Actuals, path: Path, seed: int) -> dict[str, Any]:
