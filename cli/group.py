@@ -22,6 +22,7 @@ COMMANDS = (
     "compare",
     "sensitivity",
     "fit",
+    "backtest",
     "evaluate",
     "nightly",
     "history",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from forecast.history.arrivals import fit_arrivals
 from forecast.history.clock import Clock, find_clock
 from forecast.history.estimates import ArrivalFit, Estimate, SizeFit, WayFit
+from forecast.history.excess import find_excess, with_excess
 from forecast.history.gaps import find_gaps
 from forecast.history.names import with_safe_names
 from forecast.history.open_items import find_open, onward_chances, thin
@@ -90,6 +91,7 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
     ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
+    ways = with_excess(ways, find_excess(records, ways, runs))
     opened = find_open(records)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))

@@ -157,7 +157,8 @@ def _told(stage: _Stage, since: int, found: tuple[float, int], what: str) -> Gap
         said += "; the items of before are all there"
     else:
         said += "; only items that were still open then are there from before"
-    return Gap(day, complete, f"{said}{thin}.")
+    full = day + dt.timedelta(EARLY_DAYS) if thin else None
+    return Gap(day, complete, f"{said}{thin}.", full)
 
 
 def _thin(stage: _Stage, since: int) -> str:

@@ -42,7 +42,7 @@ def find_incidence(records: Records, stage: str, to: str) -> Incidence:
     gap = records.gaps.get(stage)
     begin = np.zeros(len(entered), dtype=np.int64)
     if gap is not None:
-        since = gap.since.toordinal()
+        since = gap.sure.toordinal()
         begin = np.maximum(since - entered, 0)
         keep = left >= since
         if gap.complete:

@@ -30,6 +30,12 @@ class Gap:
     since: dt.date
     complete: bool
     said: str = ""
+    full: dt.date | None = None  # from when on nearly all was, where recording began slowly
+
+    @property
+    def sure(self) -> dt.date:
+        """The day from which on the records say when something did not happen."""
+        return self.full or self.since
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ LEAST_CASES = 200
 CASES_PER_BIN = 40
 MOST_BINS = 30
 ROUNDS, SETTLED = 500, 1e-7
-STEP_DAYS, MOST_STEPS = 10, 4  # a wide bin is told by several values
+STEP_DAYS, MOST_STEPS = 10, 12  # a wide bin is told by several values
 TO_THE_END, BEYOND = 0.05, 7.0 / 6.0
+THIN = 0.02  # of the lags in the last quarter of the longest: about half as much lies behind it
 
 
 class Bins(NamedTuple):
@@ -42,6 +43,8 @@ def seen_to_the_end(tally: Tally, k: int) -> bool:
         return total >= LEAST_CASES
     last = int(lags[-1])
     oldest = int(tally.age[tally.there > 0, k].max()) - 1
+    if float(tally.left[k][3 * last // 4 + 1 :].sum()) < THIN * total:
+        return True
     near = float(tally.left[k][max(last - (oldest - last), 0) + 1 :].sum())
     return oldest > BEYOND * last and (1.0 - min(near / total, 1.0)) ** total <= TO_THE_END
 

@@ -78,7 +78,7 @@ def stays_of(records: Records, stage: str, since: int | None = None) -> Stays:
     gap = records.gaps.get(stage)
     keep = np.ones(len(entered), dtype=bool) if since is None else entered >= since
     if gap is not None and not gap.complete:
-        keep &= (left == UNDATED) | (left >= gap.since.toordinal())
+        keep &= (left == UNDATED) | (left >= gap.sure.toordinal())
     going = codes[left != OPEN]
     seen = {names[code] for code in np.flatnonzero(np.bincount(going, minlength=len(names)))}
     if stage == records.stages[-1] and not (records.stays["to"] == WON).any():
@@ -104,7 +104,7 @@ def tally(stays: Stays, clock: DayClock | None = None, chosen: Any = slice(None)
     entered, left, way = stays.entered[chosen], stays.left[chosen], stays.way[chosen]
     first = int(stays.entered.min())
     days = np.arange(first, stays.as_of + 1)
-    since = first if stays.gap is None else stays.gap.since.toordinal()
+    since = first if stays.gap is None else stays.gap.sure.toordinal()
     clocks = [clock if name == WON else None for name in stays.ways]
     longest = max(
         [int(_passed(None, days[:1], days[-1:])[0])]

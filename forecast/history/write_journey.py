@@ -28,7 +28,7 @@ LEAST_NEVER = 0.003
 UNCLEAN = 0.05
 NEVER_APART = 0.02  # of those not won: a smaller difference is not written for a group
 SLICES = 20
-MOST_VALUES = 24
+MOST_VALUES = 40
 Group = tuple[str, ...]
 
 

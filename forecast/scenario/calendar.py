@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -141,6 +141,20 @@ def build_calendar(
     return Calendar(
         unit, tuple(edges), tuple(where[label] for label in labels), quarters, fiscal_year_start
     )
+
+
+def by_period(calendar: Calendar) -> Calendar:
+    """Report each period by itself: every "quarter" is one period.
+
+    A month is labelled ``2018-03``, other periods by their first day. Which periods are simulated,
+    and what falls into them, stays as it was; goals, which count quarters, do not fit any more.
+
+    >>> by_period(build_calendar(dt.date(2027, 1, 1), (2.0, "month"), "month")).quarters
+    ('2027-01', '2027-02')
+    """
+    width = 7 if calendar.unit == "month" else 10
+    labels = (dt.date.fromordinal(edge).isoformat()[:width] for edge in calendar.edges[:-1])
+    return replace(calendar, quarter_of=tuple(range(calendar.periods)), quarters=tuple(labels))
 
 
 def quarter_label(day: dt.date, fiscal_year_start: int = 1) -> str:
