@@ -158,14 +158,10 @@ class _One:
     """One kept forecast."""
 
     def __init__(
-        self, archive: Archive, kept: Kept, attributes: Mapping[str, Any], outcomes: Outcomes
+        self, archive: Archive, kept: Kept, attributes: Mapping[str, Any], asked: Asked
     ) -> None:
-        self.archive, self.kept, self.attributes, self.outcomes = (
-            archive,
-            kept,
-            attributes,
-            outcomes,
-        )
+        self.archive, self.kept, self.attributes = archive, kept, attributes
+        self.metrics = asked.metrics
         self.scenario = build_scenario(nodes_of(str(attributes["scenario"]), kept.path))
         self.calendar: Calendar = self.scenario.calendar
         self.fiscal = self.calendar.fiscal_year_start
@@ -199,11 +195,12 @@ class _One:
         """Say why whole quarters are not what was forecast; None if they are."""
         if self.kept.runs < 2:
             return ONE_RUN
-        if self.done is None and first_day_of(labels[0], self.fiscal) < self.calendar.start:
-            return BEGUN
         # A week belongs to the quarter of its middle day.
         slack = self.calendar.period_days / 2 if self.calendar.unit == "week" else 0.0
-        if last_day_of(labels[-1], self.fiscal).toordinal() >= self.calendar.edges[-1] + slack:
+        begin, end = self.calendar.edges[0] - slack, self.calendar.edges[-1] + slack
+        if self.done is None and first_day_of(labels[0], self.fiscal).toordinal() < begin:
+            return BEGUN
+        if last_day_of(labels[-1], self.fiscal).toordinal() >= end:
             return CUT_OFF
         return None
 
