@@ -1,4 +1,4 @@
-"""``forecast history``: the forecasts that were kept."""
+"""``forecast history``: the forecasts that were kept, and what became of them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class WithList(click.Group):
         return super().parse_args(ctx, args if known else ["list", *args])
 
 
-@click.group("history", cls=WithList, short_help="List, verify and prune forecasts that were kept.")
+@click.group("history", cls=WithList, short_help="List, verify, compare and score kept forecasts.")
 def command() -> None:
-    """List, verify and prune the forecasts that were kept in a folder."""
+    """List, verify, prune, compare and score the forecasts that were kept in a folder."""
 
 
 @command.command("list")

@@ -84,7 +84,8 @@ def _print_metric(document: Document, judged: Document) -> None:
 
 def _print_goals(goals: Document) -> None:
     say("Goals", bold=True)
-    say(f"  Brier score {goals['brier']:.3f} over {goals['quarters']:,} quarters and years.")
+    n, brier = goals["quarters"], goals["brier"]
+    say(f"  Brier score {brier:.3f}, over {n:,} quarter{'s' * (n != 1)} or year{'s' * (n != 1)}.")
     for sentence in goals["verdict"]:
         say(wrapped(f"  {sentence}", "  "))
     say()

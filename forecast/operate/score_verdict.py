@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 JUDGED = 0.8  # the level of the interval that the verdict is on
 SURE = 0.01  # so seldom luck alone
+LONGEST_QUARTER_DAYS = 92
 PLAIN = ("crps", "relative_crps", "width", "relative_width", "bias")
 
 
@@ -92,14 +93,15 @@ def _goals(said: Said, scores: xr.Dataset) -> Document | None:
         }
         for b in np.flatnonzero(quarters)
     ]
+    cases = len({goal.quarter for goal in said.goals})
     brier = {lead: _plain(scores["brier"].sel(lead=lead)) for lead in LEADS}
     return {
-        "quarters": len({goal.quarter for goal in said.goals}),
+        "quarters": cases,
         "chances": len(said.goals),
         "brier": brier.pop(ALL),
         "brier_by_lead": {lead: value for lead, value in brier.items() if value is not None},
         "reliability": reliability,
-        "verdict": _reliable(reliability),
+        "verdict": _reliable(reliability, cases),
     }
 
 
@@ -107,14 +109,16 @@ def _verdict(scores: xr.Dataset, frame: pd.DataFrame, metric: str) -> list[str]:
     """Say whether intervals held, whether means were off, and what came nearer with time."""
     one = scores.sel(metric=metric)
     whole = one.sel(lead=ALL)
-    said = [_coverage(whole, int(whole["quarters"]))]
+    present = [lead for lead in LEAD_DAYS if int(one["quarters"].sel(lead=lead)) > 0]
+    said = [_coverage(whole, int(whole["quarters"])), *_uneven(one, present)]
     errors = quarters_of(frame, metric, ALL)
-    p = block_p_value(errors["mean"] - errors["outcome"], 1)
+    # A forecast that looks so many quarters ahead is off in all of them together.
+    ahead = np.ceil(quarters_of(frame, metric, present[0])["days"].max() / LONGEST_QUARTER_DAYS)
+    p = block_p_value(errors["mean"] - errors["outcome"], int(ahead))
     way = float(whole["bias"])
     if p < SURE and np.isfinite(way):
         high = "high" if way > 0 else "low"
         said.append(f"Its means were {abs(way):.0%} too {high}, which is no luck.")
-    present = [lead for lead in LEAD_DAYS if int(one["quarters"].sel(lead=lead)) > 0]
     if len(present) > 1:
         last = one.sel(lead=present[-1])
         nearer, narrower = float(last["relative_crps"]), float(last["relative_width"])
@@ -142,7 +146,21 @@ def _coverage(whole: xr.Dataset, quarters: int) -> str:
     return f"{held}: as they should."
 
 
-def _reliable(reliability: Sequence[Mapping[str, Any]]) -> list[str]:
+def _uneven(one: xr.Dataset, present: Sequence[str]) -> list[str]:
+    """Name the leads at which intervals did not hold, at 5% for all leads together."""
+    found = []
+    for lead in present if len(present) > 1 else ():
+        at = one.sel(lead=lead, level=JUDGED)
+        n, share = int(at["quarters"]), float(at["coverage"])
+        low, high = share_band(share * n, n, 1.0 - 0.05 / len(present))
+        if not low <= JUDGED <= high:
+            off = "overconfident" if high < JUDGED else "not sure enough"
+            when = "the last month" if lead.startswith("last") else f"{lead} before the end"
+            found.append(f"Of those made in {when} they held {share:.0%}: {off}.")
+    return found
+
+
+def _reliable(reliability: Sequence[Mapping[str, Any]], quarters: int) -> list[str]:
     """Say which chances were not kept, at 5% for all classes together."""
     found = []
     for row in reliability:
@@ -155,7 +173,11 @@ def _reliable(reliability: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{hope}: of goals given {row['said']:.0%} (by {n} quarters) {row['reached']:.0%} "
             f"were reached ({row['reached_band'][0]:.0%} to {row['reached_band'][1]:.0%})."
         )
-    return found or ["The chances given to goals agree with how many were reached."]
+    if found:
+        return found
+    if not can_judge_coverage(quarters):
+        return [f"Nothing says that they were wrong; {quarters} are too few to be sure of it."]
+    return ["The chances given to goals agree with how many were reached."]
 
 
 def _time(lead: str) -> str:

@@ -33,7 +33,7 @@ ALL = "all"
 LEADS = (*LEAD_DAYS, ALL)
 PIT_BINS = 10
 CHANCES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # classes of the chances given to goals
-FIGURES = ("outcome", "mean", "crps", "width")
+FIGURES = ("outcome", "mean", "crps", "width", "days")
 COVER = tuple(f"cover_{round(100 * level)}" for level in LEVELS)
 PIT = tuple(f"pit_{i}" for i in range(PIT_BINS))
 
