@@ -26,7 +26,7 @@ from forecast.operate import said as words
 from forecast.operate.outcomes import NOT_OVER, FileOutcomes
 from forecast.operate.said import Asked, collect
 from forecast.operate.score_verdict import summarize_scores
-from forecast.operate.scoring import ALL, LEADS, score, share_band
+from forecast.operate.scoring import ALL, LEADS, covered, score, share_band
 
 Z = 5.5  # of a test; all of this file together fail by chance less often than once in 1e6
 DEALS = Asked(("deals",))
@@ -264,6 +264,29 @@ def test_goals_of_a_year_count_what_was_done_before():
 @pytest.mark.parametrize(("hits", "cases"), [(0, 5), (3, 7), (160, 200), (9, 9)])
 def test_the_band_of_whole_hits_is_that_of_a_binomial(hits, cases):
     assert share_band(hits, cases) == pytest.approx(binomial_band(hits, cases))
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("mean", [0.3, 2.0, 10.0, 300.0])
+def test_a_count_is_covered_exactly_as_often_as_said(mean, level):
+    y = np.arange(2_000)
+    below, up_to = stats.poisson.cdf(y - 1, mean), stats.poisson.cdf(y, mean)
+    found = np.sum(stats.poisson.pmf(y, mean) * covered(below, up_to, level))
+    assert found == pytest.approx(level, abs=1e-12)
+
+
+def test_a_quarter_counts_once_however_many_forecasts_it_has():
+    archive = MadeArchive()
+    for first, rest in ((0, [9.0, 9.0]), (1, [1.0, 1.0]), (2, [0.0, 0.0]), (3, [5.0, 5.0])):
+        done = {"deals": {"2000Q1": 3.0 if first else 0.0}}
+        archive.add(first, 3 - first if first < 3 else 3, np.array([rest]).T, done=done)
+    found = score(collect(archive, CAME, DEALS)).sel(metric="deals", lead=ALL)
+    assert (int(found["quarters"]), int(found["forecasts"])) == (2, 4)
+    # Off by 5, 0 and 1 in the first quarter, by 1 in the second.
+    assert float(found["crps"]) == pytest.approx(((5 + 0 + 1) / 3 + 1) / 2)
+    assert float(found["bias"]) == pytest.approx((16 / 3 + 5) / 8 - 1)
+    low, high = binomial_band(1, 2)
+    assert float(found["coverage_low"][1]) < low < float(found["coverage_high"][1]) < high
 
 
 def test_a_document_is_json(said):

@@ -176,7 +176,7 @@ def _reliable(reliability: Sequence[Mapping[str, Any]], quarters: int) -> list[s
     if found:
         return found
     if not can_judge_coverage(quarters):
-        return [f"Nothing says that they were wrong; {quarters} are too few to be sure of it."]
+        return ["Nothing says that the chances were wrong; so few cannot show that they are right."]
     return ["The chances given to goals agree with how many were reached."]
 
 
