@@ -261,6 +261,19 @@ def test_goals_of_a_year_count_what_was_done_before():
     assert collect(one_of(first=3, months=9, goals=[goal]), CAME, DEALS).goals == []
 
 
+def test_revenue_is_bookings_unless_it_recurs():
+    goal = goal_of("2000Q1", 0.7) | {"metric": "revenue", "target": 4000}
+    came = FileOutcomes({"2000Q1": QuarterActuals(bookings=4e3)})
+    archive = one_of(goals=[goal])
+    (found,) = collect(archive, came, DEALS).goals
+    assert found.reached
+    text = archive.made[0].attributes["scenario"]
+    recurring = "{size: 1k, recurring: {every: month, churn: 2% per month}}"
+    archive.made[0].attributes["scenario"] = text.replace("{size: 1k}", recurring)
+    said = collect(archive, came, DEALS)
+    assert (said.goals, words.REVENUE in said.left_out) == ([], True)
+
+
 @pytest.mark.parametrize(("hits", "cases"), [(0, 5), (3, 7), (160, 200), (9, 9)])
 def test_the_band_of_whole_hits_is_that_of_a_binomial(hits, cases):
     assert share_band(hits, cases) == pytest.approx(binomial_band(hits, cases))

@@ -64,8 +64,10 @@ class FileOutcomes:
         if label not in self._quarters:
             return NOT_OVER if label > max(self._quarters, default="") else NOT_KNOWN
         quarter = self._quarters[label]
-        if metric in ("leads", "deals", "bookings"):
-            figure = added(getattr(quarter, metric))
+        # Of deals that are paid once revenue and bookings are the same; others are not scored.
+        of = "bookings" if metric == "revenue" else metric
+        if of in ("leads", "deals", "bookings"):
+            figure = added(getattr(quarter, of))
         else:
             figure = quarter.entered.get(metric)
         return NOT_KNOWN if figure is None else float(figure)

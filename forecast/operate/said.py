@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from forecast.engine.request import RequestError
+from forecast.engine.uses import RECURRING, uses
 from forecast.history.done import done_in
 from forecast.history.scores import Floats, crps, pit_ends
 from forecast.operate.archive import Archive
@@ -32,6 +33,7 @@ WHAT_IF = "a case of a batch, which assumes something else"
 BEGUN = "the quarter had begun, and what was done by then is not kept"
 CUT_OFF = "the forecast ends before the quarter does"
 ONE_RUN = "a single run is no distribution"
+REVENUE = "a goal on revenue that recurs, of which the actuals do not say what came"
 TORN = "the file cannot be read"
 
 
@@ -189,7 +191,7 @@ class _One:
                     said.leave_out(f"the forecast does not say {metric}", as_of, label)
                 else:
                     said.cases.append(self._case(q, metric, came))
-        said.goals += self._goals(outcomes)
+        said.goals += self._goals(said, outcomes)
 
     def _why_not(self, labels: Sequence[str]) -> str | None:
         """Say why whole quarters are not what was forecast; None if they are."""
@@ -219,14 +221,17 @@ class _One:
             float(crps(total, came)), float(below), float(up_to), float(high - low),
         )  # fmt: skip
 
-    def _goals(self, outcomes: Outcomes) -> Iterator[GoalCase]:
+    def _goals(self, said: Said, outcomes: Outcomes) -> Iterator[GoalCase]:
         """Give the goals whose quarters are all over and were forecast whole."""
         wanted = json.loads(self.attributes.get(WANTED, "[]"))
         told = json.loads(self.attributes[SUMMARY])["goals"]
         for i, goal in enumerate(told):
-            label = str(goal["quarter"])
+            metric, label = str(goal["metric"]), str(goal["quarter"])
+            if metric == "revenue" and RECURRING in uses(self.scenario):
+                said.leave_out(REVENUE, self.kept.as_of, label)
+                continue
             labels = [label] if len(label) > 4 else [f"{label}Q{n}" for n in (1, 2, 3, 4)]
-            parts = [outcomes.came(goal["metric"], one, self.fiscal) for one in labels]
+            parts = [outcomes.came(metric, one, self.fiscal) for one in labels]
             came = [part for part in parts if not isinstance(part, str)]
             if len(came) < len(labels) or self._why_not(labels) is not None:
                 continue
@@ -234,6 +239,4 @@ class _One:
             chance = goal["probability"] if goal["exact"] is None else goal["exact"]
             reached = sum(came) >= target - NEAR * max(1.0, abs(target))
             days = self._days_to(labels[-1])
-            yield GoalCase(
-                self.kept.as_of, label, goal["metric"], target, days, float(chance), reached
-            )
+            yield GoalCase(self.kept.as_of, label, metric, target, days, float(chance), reached)
