@@ -1,9 +1,10 @@
-"""``forecast history``: the forecasts that were kept."""
+"""``forecast history``: the forecasts that were kept, and what became of them."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,9 +29,9 @@ class WithList(click.Group):
         return super().parse_args(ctx, args if known else ["list", *args])
 
 
-@click.group("history", cls=WithList, short_help="List, verify and prune forecasts that were kept.")
+@click.group("history", cls=WithList, short_help="List, verify, compare and score kept forecasts.")
 def command() -> None:
-    """List, verify and prune the forecasts that were kept in a folder."""
+    """List, verify, prune, compare and score the forecasts that were kept in a folder."""
 
 
 @command.command("list")
@@ -103,15 +104,50 @@ def compared(**asked: Any) -> None:
         print_bridge(effects)
 
 
+@command.command("score")
+@click.argument("folder")
+@click.argument("actuals", type=click.Path(path_type=Path))
+@click.option(
+    "--metric", "metrics", multiple=True, help="deals, bookings, leads or a stage; more than once."
+)
+@click.option("--scenario", metavar="NAME", help="Only forecasts of this scenario.")
+@json_option
+@quiet_option
+def scored(**asked: Any) -> None:
+    """Score the forecasts kept in FOLDER whose quarters are over: was our 80% really 80%?
+
+    ACTUALS is the mapping of a CRM's records, or a file of what came by quarter.
+
+    \b
+    Examples:
+      forecast history score kept agency-crm.yaml
+      forecast history score kept actuals.yaml --metric bookings --scenario "Lean consulting"
+    """
+    from forecast.operate.archive import Archive
+    from forecast.operate.outcomes import read_outcomes
+    from forecast.operate.said import METRICS, Asked, collect
+    from forecast.operate.score_verdict import summarize_scores
+
+    archive, outcomes = Archive(asked["folder"]), read_outcomes(asked["actuals"])
+    _must_be_there(archive, asked["folder"])
+    wanted = Asked(asked["metrics"] or METRICS, asked["scenario"])
+    with progress(asked["quiet"]) as meter:
+        document = summarize_scores(collect(archive, outcomes, wanted, meter))
+    if asked["as_json"]:
+        print_json(document)
+    elif not asked["quiet"]:
+        from .score_table import print_scores
+
+        print_scores(document)
+
+
 def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     """List, verify, prune."""
     from forecast.operate.archive import Archive
     from forecast.operate.prune import to_prune
 
     archive = Archive(asked["folder"])
-    if not archive.place.is_there():
-        must = "a folder of kept forecasts. Check its name"
-        raise BadInput(f"{asked['folder']}: got no such folder; must be {must}.")
+    _must_be_there(archive, asked["folder"])
     since, until = (asked[name].date() if asked[name] else None for name in ("since", "until"))
     listing = archive.list(asked["scenario"], since, until)
     faults = list(listing.faults)
@@ -126,6 +162,12 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
                 archive.delete(kept)
         document |= {"pruned": [_entry(kept) for kept in old], "really": asked["really"]}
     return {**document, "faults": faults}
+
+
+def _must_be_there(archive: Archive, folder: str) -> None:
+    if not archive.place.is_there():
+        must = "a folder of kept forecasts. Check its name"
+        raise BadInput(f"{folder}: got no such folder; must be {must}.")
 
 
 def _entry(kept: Kept) -> dict[str, Any]:

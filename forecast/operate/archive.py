@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,15 @@ from forecast.operate.kept import (
 )
 from forecast.operate.naming import DATE, KEY, slug_of
 from forecast.operate.places import Place, open_place
+from forecast.operate.totals import read_totals
 from forecast.scenario.model import Scenario
 from forecast.scenario.nodes import nodes_of
 from forecast.scenario.reader import build_scenario
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray
+    from numpy.typing import NDArray
 
 Faults = list[str]
 
@@ -173,6 +176,11 @@ class Archive:
             xarray.open_dataset(path, engine="h5netcdf") as data,
         ):
             return data.load()
+
+    def totals(self, kept: Kept, metrics: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Read totals (run, quarter) by metric: a variable, or a stage's name."""
+        with self.place.local(f"{kept.stem}.nc") as path:
+            return read_totals(path, metrics)
 
     def scenario(self, kept: Kept) -> Scenario:
         """Read the scenario that a forecast is of, from what was kept."""

@@ -131,7 +131,7 @@ def _begin(digest: Digest, simulator: Simulator, runs: int) -> None:
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Read what a file says of itself; raises ``NoForecast`` for one that is not whole."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return dict(file.attrs)
 
 
@@ -141,7 +141,7 @@ def hash_file(path: Path) -> tuple[dict[str, str], str]:
     Raises ``NoForecast`` for one that is torn, or has another hash than it says.
     """
     digest = Digest()
-    with _opened(path) as file:
+    with opened(path) as file:
         for name, variable in file.variables.items():
             if variable.dtype.kind == "O" or variable.dtype == str:
                 digest.add_labels(name, tuple(map(_text, variable[...])))
@@ -162,7 +162,8 @@ def _text(value: Any) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file; raises ``NoForecast`` for one that is not whole."""
     import h5netcdf
 
     try:
