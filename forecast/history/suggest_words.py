@@ -84,9 +84,11 @@ DELETED: Final = frozenset(
     {"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"}
 )
 ACTIVE: Final = frozenset({"fivetran active", "is current", "is latest"})
+PIPELINES: Final = frozenset({"pipeline", "deal pipeline", "pipeline name", "record type"})
 CURRENCY: Final = frozenset(
     {"currency", "currency code", "currency iso code", "currencyisocode"}
-    | {"deal currency code", "deal currency"}
+    | {"deal currency code", "deal currency", "currency of value", "value currency"}
+    | {"amount currency", "transaction currency", "wahrung", "währung", "devise", "moneda"}
 )
 TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
 CODES: Final = {
@@ -103,6 +105,10 @@ ENTERED: Final = re.compile(
     r"(?:hs )?(?:date|day|time) (?:of )?(?:entered|entering|reached|became)(?: stage)? (.+?)"
     r"(?: (?:in )?\S* ?pipeline)?|(.+?) (?:entered|reached) (?:date|at|on)"
 )
+
+
+# "6. Closed Won (100%)", "A_APPROVED": what numbers and letters a value is sorted by.
+_SORTED_BY: Final = re.compile(r"^(?:(?:\d+|[a-z]) )+(?=\w\w)|(?: \d+)+$")
 
 
 def plain_name(name: str) -> str:
@@ -138,9 +144,12 @@ def meaning(value: str) -> str | None:
 
     >>> meaning("Closed Won"), meaning("Negotiation/Review"), meaning("Zweitgespräch")
     ('won', 'open', None)
+    >>> meaning("1 - Won"), meaning("0. Closed Lost (0%)"), meaning("A_DECLINED")
+    ('won', 'lost', 'lost')
     """
     plain = plain_name(value)
-    for word, pattern in (("lost", _LOST), ("won", _WON), ("open", _OPEN)):
-        if pattern.fullmatch(plain):
-            return word
+    for text in (plain, _SORTED_BY.sub("", plain)):
+        for word, pattern in (("lost", _LOST), ("won", _WON), ("open", _OPEN)):
+            if pattern.fullmatch(text):
+                return word
     return None
