@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from forecast.history.arrivals import fit_arrivals
 from forecast.history.clock import Clock, find_clock
+from forecast.history.closed_only import find_closed_only, losses_missing
+from forecast.history.coarse import months_note
 from forecast.history.estimates import ArrivalFit, Estimate, SizeFit, WayFit
 from forecast.history.gaps import find_gaps
 from forecast.history.names import with_safe_names
@@ -72,6 +74,7 @@ class Fit:
     items: int = 0
     won: int = 0
     won_last_quarter: int = 0
+    left_open: int = 0  # open items that stand no chance, too many to be listed
     notes: tuple[str, ...] = ()
 
 
@@ -89,8 +92,16 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
-    ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
+    closed = find_closed_only(records)
+    settled = records if closed is None else closed.settled
+    ways = fit_ways(settled, labels=_labels(records, options.by), clock=runs)
+    told = (
+        *(() if closed is None else (closed.note(),)),
+        *months_note(records),
+        *losses_missing(records, ways),
+    )
     opened = find_open(records)
+    n_open = len(opened)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))
     return Fit(
@@ -102,7 +113,11 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         fiscal_year_start=options.fiscal_year_start,
         currency=records.currency,
         stages=records.stages,
-        arrivals=fit_arrivals(records, duration_days(options.horizon)),
+        arrivals=fit_arrivals(
+            records,
+            duration_days(options.horizon),
+            seen=None if closed is None else closed.seen,
+        ),
         ways=ways,
         sizes=fit_sizes(records),
         clock=clock,
@@ -114,7 +129,15 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         items=len(records.items),
         won=int((records.stays["to"] == WON).sum()),
         won_last_quarter=_won_since(records, records.as_of - dt.timedelta(days=90)),
-        notes=(*late, *notes, *left_out),
+        left_open=n_open - len(opened),
+        notes=(
+            *told,
+            *months_note(records),
+            *losses_missing(records, ways),
+            *late,
+            *notes,
+            *left_out,
+        ),
     )
 
 

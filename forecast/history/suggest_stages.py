@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from forecast.history.suggest_roles import Roles
 
 MOST_STAGES: Final = 12  # a journey has few; a log of activities has hundreds
-_RARE: Final = 0.01  # of the items: what fewer have is no stage, where there are too many
+_RARE: Final = 0.05  # of the items: what fewer have is no stage, where there are too many
 _GO_ON: Final = 0.5  # of those that had an ending: where more go on it was none
 _ENDS: Final = ("won", "lost")
 
@@ -91,7 +91,9 @@ def _means(each: Profile, firsts: _Firsts | None, draft: Draft) -> dict[str, str
     means = {text: meaning(text) for text in each.texts}
     if firsts is None:
         return means
-    middle = np.array([means[text] not in _ENDS for text in each.texts])[firsts.value]
+    # What few items have, such as a call that is made later, is no sign of going on.
+    main = set(_commonest(each, [text for text in each.texts if means[text] not in _ENDS], firsts))
+    middle = np.array([text in main for text in each.texts])[firsts.value]
     last = np.full(int(firsts.item.max(initial=0)) + 1, np.iinfo(np.int64).min)
     wins = np.array([means[text] == "won" for text in each.texts])
     for at, text in enumerate(each.texts):
@@ -127,16 +129,15 @@ def _journey(each: Profile, stages: list[str], firsts: _Firsts | None, draft: Dr
     if firsts is None:
         return stages
     before: Counter[tuple[int, int]] = Counter()
-    kept = np.isin(firsts.value, [each.texts.index(text) for text in stages])
-    ids, codes, at = firsts.item[kept], firsts.value[kept], firsts.moment[kept]
-    # Stages side by side say enough: which of two comes first more often.
-    for gap in (1, 2, 3):
-        same = (ids[gap:] == ids[:-gap]) & (at[gap:] > at[:-gap])
-        pairs = np.stack([codes[:-gap][same], codes[gap:][same]], axis=1)
-        found, counts = np.unique(pairs, axis=0, return_counts=True)
-        for (one, other), count in zip(found.tolist(), counts.tolist(), strict=True):
-            before[one, other] += count
     places = [each.texts.index(text) for text in stages]
+    never = np.iinfo(np.int64).max
+    when = {}
+    for place in places:
+        when[place] = np.full(int(firsts.item.max(initial=0)) + 1, never)
+        here = firsts.value == place
+        when[place][firsts.item[here]] = firsts.moment[here]
+    for one, other in permutations(places, 2):
+        before[one, other] = int(np.sum((when[one] < when[other]) & (when[other] < never)))
     score = {
         one: sum(np.sign(before[one, other] - before[other, one]) for other in places)
         for one in places

@@ -17,6 +17,7 @@ NAMES: Final = {
         creation date|created time|add time|deal created|created timestamp|opened|
         opened at|open date|date opened|engage date|first contact date|first contact|
         entry date|lead date|inquiry date|start date|received|angelegt am|erstellt am|
+        signup date|sign up date|
         erstelldatum|fecha de creacion|date de creation|date""",
     "closed": """
         closed|close date|closed date|closedate|closed at|closed on|date closed|
@@ -36,11 +37,14 @@ NAMES: Final = {
         amount|deal value|close value|deal amount|value|deal size|opportunity amount|
         actual revenue|actual value|amount in company currency|est revenue|
         estimated revenue|revenue|total|acv|arr|tcv|price|contract value|betrag|wert|
+        auftragswert|angebotswert|volumen|auftragsvolumen|umsatz|order value|order amount|
+        purchase amount|sales amount|
         montant|importe|declared monthly revenue""",
     "channel": """
         channel|lead source|source|leadsource|original source|original source type|
         lead origin|source channel|hs analytics source|latest source|origin|
-        marketing channel|utm source|source campaign|campaign source|quelle|canal""",
+        marketing channel|utm source|source campaign|campaign source|quelle|herkunft|kanal|canal|
+        acquisition channel|utm medium""",
     "segment": """
         segment|business segment|customer segment|market segment|industry|sector|market|
         region|territory|country|customer type|type|company size|branche|secteur""",

@@ -11,9 +11,9 @@ import numpy as np
 from forecast.history.estimates import WayFit
 from forecast.history.figures_text import LEAST_CV, Page, path_of, spread_of
 from forecast.history.records import LOST
-from forecast.history.write_journey import Group, Journey
+from forecast.history.write_journey import SAME_DAY, Group, Journey
 
-LEAST_RANK = 0.03
+LEAST_RANK = 0.05  # weaker ties move no figure of a forecast
 MOST_RANK = 0.95
 MOST_TOGETHER = 30  # groups whose conversions are tied pair by pair
 LEAST_EIGENVALUE = 1e-3
@@ -89,7 +89,7 @@ def _paths(
 
 def _lag_path(way: WayFit) -> Group:
     lag = way.lag
-    if lag is None or lag.family == "values" or lag.mean_days.value < 0.005:
+    if lag is None or lag.family == "values" or lag.mean_days.value < SAME_DAY:
         return ()
     return ("lag", lag.family, "mean") if spread_of(lag.mean_days) >= LEAST_CV else ()
 
