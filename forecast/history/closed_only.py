@@ -52,10 +52,7 @@ class ClosedOnly:
 
 
 def find_closed_only(records: Records) -> ClosedOnly | None:
-    """Tell whether a list holds closed items only; None where it has open ones, or may have none.
-
-    Raises nothing.
-    """
+    """Tell whether a list holds closed items only; None where it has open ones, or may have none."""
     stays = records.stays
     left = stays["left"].to_numpy()
     if not len(stays) or (left == OPEN).any():
@@ -81,6 +78,11 @@ def find_closed_only(records: Records) -> ClosedOnly | None:
     missing = float(young.sum() / seen.sum() * (1.0 - seen).sum())
     enough = int(np.searchsorted(seen, SETTLED)) if seen[-1] >= SETTLED else len(days)
     return ClosedOnly(seen, _older(records, item[age >= enough]), missing)
+
+
+def doubts(closed: ClosedOnly | None) -> tuple[str, ...]:
+    """Say what is missing from a list of closed items only, if it is one."""
+    return () if closed is None else (closed.note(),)
 
 
 def _older(records: Records, items: NDArray[np.int64]) -> Records:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forecast.history.arrivals import fit_arrivals
 from forecast.history.clock import Clock, find_clock
-from forecast.history.closed_only import find_closed_only, losses_missing
+from forecast.history.closed_only import doubts, find_closed_only, losses_missing
 from forecast.history.coarse import months_note
 from forecast.history.estimates import ArrivalFit, Estimate, SizeFit, WayFit
 from forecast.history.gaps import find_gaps
@@ -95,11 +95,7 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     closed = find_closed_only(records)
     settled = records if closed is None else closed.settled
     ways = fit_ways(settled, labels=_labels(records, options.by), clock=runs)
-    told = (
-        *(() if closed is None else (closed.note(),)),
-        *months_note(records),
-        *losses_missing(records, ways),
-    )
+    told = (*doubts(closed), *months_note(records), *losses_missing(records, ways))
     opened = find_open(records)
     n_open = len(opened)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
