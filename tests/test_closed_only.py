@@ -103,10 +103,13 @@ def test_tiny_channels_of_many_are_joined_and_it_is_said():
     channels = [f"c{k:02d}" for k in range(40)]
     records, said = with_safe_names(history(channels=channels, n=3_000))
     counts = records.items["channel"].value_counts()
-    assert len(counts) < 40 and counts.min() >= 15 and "other" in counts
+    assert len(counts) < 40
+    assert counts.min() >= 15
+    assert "other" in counts
     assert any("small channels are joined as 'other'" in text for text in said)
     few, said = with_safe_names(history(channels=channels[:20], n=3_000))
-    assert few.items["channel"].nunique() == 20 and not said
+    assert few.items["channel"].nunique() == 20
+    assert not said
 
 
 def test_a_scenario_without_wins_names_no_empty_block_and_says_that_sizes_lack():

@@ -52,7 +52,7 @@ class ClosedOnly:
 
 
 def find_closed_only(records: Records) -> ClosedOnly | None:
-    """Tell whether a list holds closed items only; None where it has open ones, or may have none."""
+    """Tell whether a list holds closed items only; None where it has or need have open ones."""
     stays = records.stays
     left = stays["left"].to_numpy()
     if not len(stays) or (left == OPEN).any():

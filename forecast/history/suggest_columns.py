@@ -88,7 +88,7 @@ class Profile:
             return self.numeric >= 0.8 and self.dated < 0.8
         if role == "id":
             return self.dated < 0.8 or self.numeric > 0.9
-        if role == "stage" and self.unique < 0.1 and claim(self.name, role) > 0.6:
+        if role == "stage" and self.unique < 0.5 and claim(self.name, role) > 0.6:
             return len(self.texts) <= MOST_NAMES and self.dated < 0.5
         if role in ("status", "stage"):
             return len(self.texts) <= MOST_STATUSES and self.dated < 0.5

@@ -42,16 +42,14 @@ def read_somehow(path: Path, draft: Draft) -> tuple[RawTable, Mapping[str, str]]
 
 
 def _first_foreign(raw: RawTable) -> str:
-    """Give the first name or cell with a letter that is not of ASCII."""
-    for name in raw.columns:
-        if not name.isascii():
-            return name
-    for name in raw.columns:
-        cells = raw.frame[name]
-        foreign = cells[~cells.map(str.isascii)]
-        if len(foreign):
-            return str(foreign.iloc[0])[:60]
-    return "everything"
+    """Give the first name or cell with a foreign letter, else one with a foreign sign."""
+    signs = ""
+    for text in (*raw.columns, *(cell for name in raw.columns for cell in raw.frame[name])):
+        if not text.isascii():
+            if any(char.isalpha() and not char.isascii() for char in text):
+                return str(text)[:60]
+            signs = signs or str(text)[:60]
+    return signs or "everything"
 
 
 def _largest_sheet(

@@ -18,6 +18,7 @@ from forecast.history.table import RawTable
 
 _SEVERAL_ROWS: Final = 0.8  # ids per row: fewer, and the table has several rows an item
 _JOINED: Final = 0.5  # of the ids of one table that are in the other
+_PARTLY: Final = 0.2  # of ids that have one name in both: they may be written in several ways
 _EVENT_IDS: Final = frozenset(
     {"opportunity id", "deal id", "case id", "case concept name", "case", "lead id", "issue key"}
     | {"ticket id", "record id", "deal", "lead", "opportunity", "item", "item id", "case number"}
@@ -198,7 +199,8 @@ def _joined(looks: Sequence[Look]) -> tuple[Look, Profile, Look, Profile] | None
                     score = share + 0.1 * (one.plain.endswith("id") + other.plain.endswith("id"))
                     if len(deals.raw) <= len(leads.raw):
                         score += 0.1
-                    if share > _JOINED and (best is None or score > best[0]):
+                    enough = _PARTLY if one.plain == other.plain else _JOINED
+                    if share > enough and (best is None or score > best[0]):
                         best = (score, leads, one, deals, other)
     return best[1:] if best else None
 
