@@ -95,12 +95,11 @@ def _means(each: Profile, firsts: _Firsts | None, draft: Draft) -> dict[str, str
     main = set(_commonest(each, [text for text in each.texts if means[text] not in _ENDS], firsts))
     middle = np.array([text in main for text in each.texts])[firsts.value]
     last = np.full(int(firsts.item.max(initial=0)) + 1, np.iinfo(np.int64).min)
-    wins = np.array([means[text] == "won" for text in each.texts])
+    losses = np.array([means[text] == "lost" for text in each.texts])[firsts.value]
     for at, text in enumerate(each.texts):
         if means[text] not in _ENDS:
             continue
-        # What follows an ending: a stage, or after a win another ending.
-        counts = middle | (wins[at] & ~wins[firsts.value])
+        counts = middle | losses if means[text] == "won" else middle
         last[:] = np.iinfo(np.int64).min
         np.maximum.at(last, firsts.item[counts], firsts.moment[counts])
         here = firsts.value == at
