@@ -13,7 +13,8 @@ from forecast.history.figures_text import LEAST_CV, Page, path_of, spread_of
 from forecast.history.records import LOST
 from forecast.history.write_journey import SAME_DAY, Group, Journey
 
-LEAST_RANK = 0.05  # weaker ties move no figure of a forecast
+LEAST_RANK = 0.03
+NOTABLE = 0.1  # of all groups together: weaker ties move no figure of a forecast
 MOST_RANK = 0.95
 MOST_TOGETHER = 30  # groups whose conversions are tied pair by pair
 LEAST_EIGENVALUE = 1e-3
@@ -47,7 +48,7 @@ def _pairs(journey: Journey, stage: str, channels: Names) -> list[Pair]:
     found = []
     for to in onward:
         way, all_n = base[to], max(base[to].conversion.n, 1)
-        lag = _lag_path(way)
+        lag = _lag_path(way) if abs(way.correlation) >= NOTABLE or not groups else ()
         root = ("journey", stage)
         own_n = 0
         for group in groups:
@@ -123,7 +124,7 @@ def _groups_together(journey: Journey, stage: str, channels: Names) -> list[Pair
         for (one, a), (other, b) in itertools.combinations(known, 2):
             rho = min(shared / math.sqrt(a * b), 0.99) if a * b > 0 else 0.0
             rank = 6.0 / math.pi * math.asin(rho / 2.0)
-            if one and other and rank >= LEAST_RANK:
+            if one and other and rank >= max(LEAST_RANK, NOTABLE / (len(known) - 1)):
                 found.append((one, other, min(rank, MOST_RANK)))
     return found
 
