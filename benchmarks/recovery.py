@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from known_ways import CASES, known_history
 
-from forecast.history.ways import fit_ways
+from forecast.history.fitting.ways import fit_ways
 
 DAYS = 168
 

@@ -15,8 +15,8 @@ from .options import json_option, quiet_option
 from .screen import print_json
 
 if TYPE_CHECKING:
-    from forecast.history.data_report import DataReport
-    from forecast.history.fit import Fit, Options
+    from forecast.history.exports.data_report import DataReport
+    from forecast.history.fitting.fit import Fit, Options
     from forecast.history.records import Records
 
 MONTHS = (
@@ -93,7 +93,7 @@ def command(**asked: Any) -> None:
 
 def _suggest(asked: Mapping[str, Any]) -> None:
     """Propose a mapping, on stdout or in a file."""
-    from forecast.history.suggest import suggest_mapping
+    from forecast.history.exports.suggest import suggest_mapping
 
     output = asked["output"]
     printed = output is None or str(output) == "-"
@@ -113,7 +113,7 @@ def _fit(asked: Mapping[str, Any]) -> None:
     printed = str(output) == "-"
     opened = None if printed else output.with_name(f"{output.stem}-open.csv")
     check_free([output, opened] if opened else [], asked["force"])
-    from forecast.history.read import read_as_of
+    from forecast.history.exports.read import read_as_of
 
     records, report = read_as_of(asked["mapping"], _day(asked["as_of"]))
     if not asked["quiet"] and not asked["as_json"]:
@@ -124,7 +124,7 @@ def _fit(asked: Mapping[str, Any]) -> None:
     if not printed:
         write_all(texts, asked["force"])
     if asked["as_json"]:
-        from forecast.history.document import fit_document
+        from forecast.history.writing.document import fit_document
 
         files: dict[str, Any] = {"scenario": str(output), "plots": [str(path) for path in pictures]}
         files["pipeline"] = str(opened) if len(texts) > 1 else None
@@ -141,14 +141,14 @@ def _fit(asked: Mapping[str, Any]) -> None:
 def _draw(fit: Fit, records: Records, folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    from forecast.history.fit_plots import draw_fit
+    from forecast.history.writing.fit_plots import draw_fit
 
     return draw_fit(fit, records, folder)
 
 
 def _options(asked: Mapping[str, Any]) -> Options:
     """Check what was asked about the time ahead."""
-    from forecast.history.fit import Options
+    from forecast.history.fitting.fit import Options
     from forecast.scenario.quantities import QuantityFault, duration_days
 
     try:
@@ -176,7 +176,7 @@ def _day(text: str | None) -> dt.date | None:
 
 
 def _fitted(records: Records, options: Options, mapping: Path) -> Fit:
-    from forecast.history.fit import fit_records
+    from forecast.history.fitting.fit import fit_records
 
     try:
         return fit_records(records, options=options)
@@ -188,8 +188,8 @@ def _texts(
     fit: Fit, report: DataReport, output: Path, opened: Path | None, mapping: Path
 ) -> dict[Path, str]:
     """What is written: the scenario, and its open deals where they have a file of their own."""
-    from forecast.history.open_items import write_open
-    from forecast.history.write import Sheet, open_columns, write_scenario
+    from forecast.history.fitting.open_items import write_open
+    from forecast.history.writing.write import Sheet, open_columns, write_scenario
 
     read = [
         f"Read from {table.source}: {table.used:,} of {table.rows:,} rows used."

@@ -10,13 +10,13 @@ from .screen import say
 MOST_SHOWN = 20  # channels
 
 if TYPE_CHECKING:
-    from forecast.history.fit import Fit
+    from forecast.history.fitting.fit import Fit
 
 
 def print_fit(fit: Fit, output: Path, pictures: list[Path]) -> None:
     """Print the main figures of a fit, its notes, and the files written."""
-    from forecast.history.figures_text import said, share_said
-    from forecast.history.write_journey import SAME_DAY
+    from forecast.history.writing.figures_text import said, share_said
+    from forecast.history.writing.write_journey import SAME_DAY
 
     for way in fit.ways:
         if not way.group:

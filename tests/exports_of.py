@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 from forecast.scenario.errors import ScenarioError
 
 EXPORTS = Path(__file__).parent / "exports"

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from made_exports import CSV, MADE, packed, table
 
-from forecast.history import csv_file, encodings, files, parquet
-from forecast.history.table import read_table
+from forecast.history.tables import csv_file, encodings, files, parquet
+from forecast.history.tables.table import read_table
 from forecast.scenario.errors import ScenarioError
 
 KEPT = Path(__file__).parent / "bad_exports"

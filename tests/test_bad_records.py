@@ -20,7 +20,7 @@ from commands import invoke
 from made_exports import MADE
 from test_bad_exports import EXPECTED, KEPT, SHAPE
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 from forecast.scenario.reader import read_scenario
 
 Deal = dict[str, str]

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.history.closed_only import find_closed_only
-from forecast.history.coarse import are_months, spread_months
-from forecast.history.fit import fit_records
-from forecast.history.names import with_safe_names
+from forecast.history.fitting.closed_only import find_closed_only
+from forecast.history.fitting.coarse import are_months, spread_months
+from forecast.history.fitting.fit import fit_records
+from forecast.history.fitting.names import with_safe_names
 from forecast.history.records import OPEN, UNKNOWN, build_records
-from forecast.history.write import write_scenario
+from forecast.history.writing.write import write_scenario
 
 AS_OF = dt.date(2026, 9, 30)
 LAST = AS_OF.toordinal()

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from forecast.history import csv_file, csv_scan
-from forecast.history.table import RawTable, read_table
+from forecast.history.tables import csv_file, csv_scan
+from forecast.history.tables.table import RawTable, read_table
 
 ENCODINGS = {"utf-8": None, "utf-8-sig": None, "utf-16": None, "utf-16-le": "utf-16-le"}
 NASTY = ["None", "NA", "nan", "null", "N/A", "", " ", "-", "=1+1", "1e5", "007", '"', '""', "a,b"]

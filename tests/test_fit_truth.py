@@ -11,10 +11,10 @@ from histories import Truth, Way, gamma_days, simulate_history
 from scipy import stats
 
 import forecast
-from forecast.history.fit import Options, fit_records
+from forecast.history.fitting.fit import Options, fit_records
+from forecast.history.fitting.throughput import find_throughput
 from forecast.history.records import OPEN, build_records
-from forecast.history.throughput import find_throughput
-from forecast.history.write import scenario_of
+from forecast.history.writing.write import scenario_of
 
 SURELY = stats.norm.isf(1e-6 / 2 / 10)  # of ten comparisons in this file
 JOURNEY = {

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.history import write_correlation
-from forecast.history.clock import Clock
 from forecast.history.estimates import ArrivalFit, Estimate, LagFit, SizeFit, WayFit
-from forecast.history.figures_text import figure, interval, quoted, whole_shares
-from forecast.history.fit import Fit, fit_records
-from forecast.history.names import safe_name
-from forecast.history.open_items import MOST_OPEN, onward_chances, thin, write_open
+from forecast.history.fitting.clock import Clock
+from forecast.history.fitting.fit import Fit, fit_records
+from forecast.history.fitting.names import safe_name
+from forecast.history.fitting.open_items import MOST_OPEN, onward_chances, thin, write_open
 from forecast.history.records import OPEN, Gap, build_records
-from forecast.history.write import Sheet, scenario_of, write_scenario
-from forecast.history.write_journey import values_text
+from forecast.history.writing import write_correlation
+from forecast.history.writing.figures_text import figure, interval, quoted, whole_shares
+from forecast.history.writing.write import Sheet, scenario_of, write_scenario
+from forecast.history.writing.write_journey import values_text
 from forecast.scenario.families import Gamma, Values, build
 from forecast.scenario.nodes import Place, parse_value
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from forecast.history.lag_families import FAMILIES, day_table, weibull_shape
+from forecast.history.fitting.lag_families import FAMILIES, day_table, weibull_shape
 
 SHAPES = [(20.0, 0.3), (60.0, 0.9), (5.0, 2.0), (0.4, 0.8), (80.0, 0.06)]
 

@@ -8,12 +8,12 @@ import pytest
 from levels_made import FIRST, ZERO, arrived
 from levels_real import maven, olist
 
-from forecast.history.arrivals import fit_arrivals
 from forecast.history.estimates import ArrivalFit
+from forecast.history.fitting.arrivals import fit_arrivals
+from forecast.history.fitting.levels import _Ahead, filter_levels
+from forecast.history.fitting.seasons import MONTHS, find_season
 from forecast.history.gaps import find_gaps
-from forecast.history.levels import _Ahead, filter_levels
 from forecast.history.records import Gap, build_records
-from forecast.history.seasons import MONTHS, find_season
 
 MONTH = 365.25 / 12
 

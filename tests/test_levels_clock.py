@@ -8,7 +8,7 @@ import pytest
 from levels_made import FIRST, ZERO, Made, gamma_days, made_history, never
 from levels_real import maven, olist
 
-from forecast.history.clock import Clock, find_clock
+from forecast.history.fitting.clock import Clock, find_clock
 from forecast.history.gaps import find_gaps
 from forecast.history.records import OPEN, UNDATED, build_records
 

@@ -6,8 +6,8 @@ from levels_made import bought
 from levels_real import maven, olist
 from scipy import special, stats
 
-from forecast.history.size_families import fit_families, fit_law
-from forecast.history.sizes import fit_sizes
+from forecast.history.fitting.size_families import fit_families, fit_law
+from forecast.history.fitting.sizes import fit_sizes
 from forecast.scenario.families.parameter_sets import PARAMETER_SETS
 
 MADE = {

@@ -8,10 +8,10 @@ import pytest
 from known_ways import FIRST, gamma, lived, records_of
 from scipy import integrate, stats
 
-from forecast.history.cure import Cure, Shape, softmax
-from forecast.history.likelihood import Counts
+from forecast.history.fitting.cure import Cure, Shape, softmax
+from forecast.history.fitting.likelihood import Counts
+from forecast.history.fitting.tallies import stays_of, tally
 from forecast.history.records import OPEN, UNDATED, Gap
-from forecast.history.tallies import stays_of, tally
 
 SHAPES = (Shape("gamma"), Shape("weibull"))
 WAYS = (("won", 0.3, gamma(30, 0.7)), ("lost", 0.5, gamma(20, 1.1)))

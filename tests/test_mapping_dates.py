@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast.history.dates import (
+from forecast.history.exports.dates import (
     BLANK,
     DAY_FIRST,
     EITHER,
@@ -19,7 +19,7 @@ from forecast.history.dates import (
     orders_of,
     read_days,
 )
-from forecast.history.money import amount
+from forecast.history.exports.money import amount
 
 
 def day(text, order=None, zone=None):

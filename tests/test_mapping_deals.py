@@ -6,7 +6,7 @@ import json
 import pytest
 from exports_of import faults_of, read_export, reasons, suspicious, write_export
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 from forecast.history.records import OPEN, UNDATED, Gap
 
 DEALS = (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from exports_of import write_export
 
-from forecast.history.mapping import COLUMNS, MAPPING, read_mapping
-from forecast.history.mapping_forms import SOURCE
+from forecast.history.exports.mapping import COLUMNS, MAPPING, read_mapping
+from forecast.history.exports.mapping_forms import SOURCE
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "history.md"
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_mapping_deals import items_of, ordinal, stays_of
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 from forecast.history.records import OPEN
 
 EVENTS = (

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from exports_of import EXPORTS, faults_of, write_export
 
-from forecast.history.mapping import read_mapping
+from forecast.history.exports.mapping import read_mapping
 from forecast.history.records import Gap
 
 GOOD = (

@@ -6,8 +6,8 @@ import datetime as dt
 from exports_of import faults_of, reasons, suspicious, write_export
 from shared_data import real
 
-from forecast.history.read import read_records
-from forecast.history.suggest import suggest_mapping
+from forecast.history.exports.read import read_records
+from forecast.history.exports.suggest import suggest_mapping
 
 OLIST = """
 {dates}

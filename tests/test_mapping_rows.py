@@ -8,7 +8,7 @@ from exports_of import write_export
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 from forecast.history.records import OPEN, UNDATED
 from forecast.scenario.errors import ScenarioError
 

@@ -9,7 +9,7 @@ import pytest
 from exports_of import faults_of, reasons, write_export
 from test_mapping_deals import items_of, ordinal, stays_of
 
-from forecast.history.read import read_records
+from forecast.history.exports.read import read_records
 
 MAPPING = """
 dates: '%d/%m/%y'

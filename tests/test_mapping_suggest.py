@@ -5,11 +5,11 @@ import os
 import pytest
 from exports_of import EXPORTS, faults_of, write_export
 
-from forecast.history.mapping import read_mapping
-from forecast.history.read import read_records
-from forecast.history.suggest import suggest_mapping
-from forecast.history.suggest_values import quoted, stage_name
-from forecast.history.suggest_words import claim, meaning
+from forecast.history.exports.mapping import read_mapping
+from forecast.history.exports.read import read_records
+from forecast.history.exports.suggest import suggest_mapping
+from forecast.history.exports.suggest_values import quoted, stage_name
+from forecast.history.exports.suggest_words import claim, meaning
 from forecast.scenario.nodes import Place, parse_value
 
 

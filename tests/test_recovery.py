@@ -5,7 +5,7 @@ import pytest
 from known_ways import gamma, known_history, lived, records_of
 from scipy import stats
 
-from forecast.history.ways import fit_ways
+from forecast.history.fitting.ways import fit_ways
 
 FALSE_ALARM = 1e-6
 

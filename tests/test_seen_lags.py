@@ -8,8 +8,7 @@ import pytest
 from known_ways import FIRST, gamma, lived, records_of
 from statsmodels.duration.api import CumIncidenceRight
 
-from forecast.history.records import Gap
-from forecast.history.seen_lags import (
+from forecast.history.fitting.seen_lags import (
     Bins,
     bins_table,
     equal_bins,
@@ -17,8 +16,9 @@ from forecast.history.seen_lags import (
     self_consistent,
     values_of,
 )
-from forecast.history.tallies import stays_of, tally
-from forecast.history.ways import fit_ways
+from forecast.history.fitting.tallies import stays_of, tally
+from forecast.history.fitting.ways import fit_ways
+from forecast.history.records import Gap
 
 WAYS = (("won", 0.35, gamma(20, 0.6)), ("lost", 0.45, gamma(12, 0.9)))
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from forecast.history import sql
-from forecast.history.sql import read_sql
-from forecast.history.table import DATE, NUMBER, TEXT
+from forecast.history.tables import sql
+from forecast.history.tables.sql import read_sql
+from forecast.history.tables.table import DATE, NUMBER, TEXT
 from forecast.scenario.errors import ScenarioError
 
 SECRET = "s3cr3t p@ss/w:ord"

@@ -6,10 +6,10 @@ import openpyxl
 import pytest
 from exports_of import faults_of
 
-from forecast.history.mapping import read_mapping
-from forecast.history.read import read_records
-from forecast.history.suggest import suggest_mapping
-from forecast.history.suggest_words import meaning
+from forecast.history.exports.mapping import read_mapping
+from forecast.history.exports.read import read_records
+from forecast.history.exports.suggest import suggest_mapping
+from forecast.history.exports.suggest_words import meaning
 
 
 def write_csv(path, head, rows, encoding="utf-8", separator=","):

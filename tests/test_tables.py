@@ -16,9 +16,9 @@ import xlsxwriter
 from made_exports import raw_workbook, workbook
 from shared_data import real
 
-from forecast.history import sheet_scan, tryout
-from forecast.history.headers import name_columns
-from forecast.history.table import DATE, NUMBER, TEXT, RawTable, harmless, read_table
+from forecast.history.tables import sheet_scan, tryout
+from forecast.history.tables.headers import name_columns
+from forecast.history.tables.table import DATE, NUMBER, TEXT, RawTable, harmless, read_table
 from forecast.scenario.errors import ScenarioError
 
 

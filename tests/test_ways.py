@@ -9,12 +9,12 @@ from histories import Truth, Way, gamma_days, simulate_history
 from known_ways import FIRST, gamma, known_history, lived, records_of
 from scipy import stats
 
-from forecast.history.cohorts import drift
-from forecast.history.pooling import group_counts, pool
+from forecast.history.fitting.cohorts import drift
+from forecast.history.fitting.pooling import group_counts, pool
+from forecast.history.fitting.stage_fit import fit_stage
+from forecast.history.fitting.tallies import stays_of, tally
+from forecast.history.fitting.ways import fit_ways
 from forecast.history.records import OPEN, UNDATED, Gap, build_records
-from forecast.history.stage_fit import fit_stage
-from forecast.history.tallies import stays_of, tally
-from forecast.history.ways import fit_ways
 
 
 def rows(*groups, days=400):

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from forecast.history.data_report import DataReport
+from forecast.history.exports.data_report import DataReport
 from forecast.history.records import WON, Records
 from forecast.operate.archive import Archive
 from forecast.operate.kept import Document, Kept

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from forecast.history.data_report import DataReport
 from forecast.history.done import done_in
+from forecast.history.exports.data_report import DataReport
 from forecast.operate.archive import Archive
 from forecast.operate.kept import Document, Kept
 from forecast.operate.places import Place

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 
 from forecast.engine.run import Progress
-from forecast.history.read import read_as_of
+from forecast.history.exports.read import read_as_of
 from forecast.history.records import Records
 from forecast.operate.archive import Archive
 from forecast.operate.config import Nightly

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forecast.analysis.levers import document_of
-from forecast.history.data_report import DataReport
 from forecast.history.done import By, done_by_quarter, done_in
-from forecast.history.fit import Options, fit_records
-from forecast.history.open_items import find_open, write_open
+from forecast.history.exports.data_report import DataReport
+from forecast.history.fitting.fit import Options, fit_records
+from forecast.history.fitting.open_items import find_open, write_open
 from forecast.history.records import Records
-from forecast.history.write import Sheet, write_scenario
+from forecast.history.writing.write import Sheet, write_scenario
 from forecast.operate.config import Nightly
 from forecast.operate.redate import redate
 from forecast.scenario.calendar import MONTHS_IN, quarter_label

@@ -1,0 +1,1 @@
+"""Files and queries of any CRM, read as tables of text."""
