@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from .screen import say
 
+MOST_SHOWN = 20  # channels
+
 if TYPE_CHECKING:
     from forecast.history.fitting.fit import Fit
 
@@ -14,16 +16,22 @@ if TYPE_CHECKING:
 def print_fit(fit: Fit, output: Path, pictures: list[Path]) -> None:
     """Print the main figures of a fit, its notes, and the files written."""
     from forecast.history.writing.figures_text import said, share_said
+    from forecast.history.writing.write_journey import SAME_DAY
 
     for way in fit.ways:
         if not way.group:
             rate = way.conversion
             text = f"{way.stage} → {way.to}: {share_said(rate.value, rate.low, rate.high)}"
             if way.lag is not None:
-                text += f"; after {said(way.lag.mean_days, ' days').split(' | ')[0]} on average"
+                mean = said(way.lag.mean_days, " days").split(" | ")[0]
+                same = way.lag.mean_days.value < SAME_DAY
+                text += "; on the same day" if same else f"; after {mean} on average"
             say(text)
-    for arrival in fit.arrivals:
+    largest = sorted(fit.arrivals, key=lambda arrival: -arrival.mean.n)[:MOST_SHOWN]
+    for arrival in (each for each in fit.arrivals if each in largest):
         say(f"{arrival.channel}: {said(arrival.mean, f' a {arrival.per}')}")
+    if rest := len(fit.arrivals) - len(largest):
+        say(f"and {rest:,} smaller ones")
     for size in fit.sizes:
         say(f"{size.product}: {said(size.mean, f' {fit.currency} a deal')}, {size.family}")
     for stage, gap in fit.gaps.items():

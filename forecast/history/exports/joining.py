@@ -13,10 +13,13 @@ from forecast.history.exports.dates import BLANKS
 from forecast.history.exports.deals import IS_LOST, IS_OPEN, IS_WON, NEVER, Deals
 from forecast.history.exports.labels import fill
 from forecast.history.exports.mapping import LABELS, SET_ASIDE, ExportMapping
-from forecast.history.exports.rows import Coded, Ints
+from forecast.history.exports.rows import Coded, Ints, Mask
 from forecast.history.records import UNDATED
+from forecast.scenario.errors import shorten, shown
 
 NO_LEAD: Final = -1
+# Deals of no lead: more than so many, and the ids are written otherwise.
+FEWEST_STRANGERS, MOST_STRANGERS = 10, 0.5
 
 
 @dataclass
@@ -51,8 +54,9 @@ def join_leads(leads: Deals, deals: Deals, backdated: str) -> Ints:
     none = keys.spread([not text or text.casefold() in BLANKS for text in keys.texts])
     rows.set_aside((code != NO_LEAD) & (lead == NO_LEAD), "of a lead that is set aside", key)
     unknown = (code == NO_LEAD) & (deals.created == NEVER)
-    rows.set_aside(unknown & none, "without a lead", key)
-    rows.set_aside(unknown, "of a lead that is not there", key)
+    if not _refuse_strangers(leads, deals, unknown & ~none, key):
+        rows.set_aside(unknown & none, "without a lead", key)
+        rows.set_aside(unknown, "of a lead that is not there", key)
     rows.note((code == NO_LEAD) & ~none & rows.live, "of a lead that is not there (kept)", key)
     rows.note(none & rows.live, "without a lead (kept)", key)
     _backdate(leads, deals, lead, backdated)
@@ -65,6 +69,33 @@ def join_leads(leads: Deals, deals: Deals, backdated: str) -> Ints:
     hit[lead[rows.live & (lead != NO_LEAD)]] = False
     leads.rows.set_aside(hit, "of a deal that is set aside")
     return lead
+
+
+def _refuse_strangers(leads: Deals, deals: Deals, strange: Mask, key: str) -> bool:
+    """Make it a fault when most deals are of leads that are not there: ids differ in spelling."""
+    rows = deals.rows
+    count, total = int((strange & rows.live).sum()), int(rows.live.sum())
+    if count < FEWEST_STRANGERS or count <= MOST_STRANGERS * total:
+        return False
+    if rows.mapping.unreadable == SET_ASIDE:
+        return False
+    row = int(np.flatnonzero(strange & rows.live)[0])
+    text = shown(shorten(rows.column(key)[row], 40))
+    known = {_bare(one): one for one in leads.rows.ids.texts}
+    like = known.get(_bare(rows.column(key)[row]))
+    alike = f", which is nearly {shown(like)}" if like else ""
+    got = f"{text}{alike}, as {count:,} of {total:,} deals that are of no lead"
+    mend = (
+        f"Write ids alike in both tables, check columns: {{{key}: …}} in {rows.mapping.file}, or "
+        "export all leads; unreadable: set aside reads on without these deals."
+    )
+    rows.fault(strange & rows.live, key, got, "the id of a lead", mend)
+    return True
+
+
+def _bare(text: str) -> str:
+    """Leave nothing of an id but its letters, small, and its digits."""
+    return "".join(char for char in text.casefold() if char.isalnum())
 
 
 def _backdate(leads: Deals, deals: Deals, lead: Ints, backdated: str) -> None:

@@ -85,7 +85,9 @@ def _of_deals(
     last = mapping.as_of or _day(max(newest_of(each, today) for each in deals.values()), today)
     for each in deals.values():
         settle_days(each, last, today, mapping.backdated)
-    return found_in(deals, mapping), last
+    found = found_in(deals, mapping)
+    _stop(door)
+    return found, last
 
 
 def _of_events(

@@ -11,6 +11,7 @@ from forecast.history.exports.mapping import build_mapping
 from forecast.history.exports.read import read_records
 from forecast.history.exports.suggest_columns import Profile
 from forecast.history.exports.suggest_roles import Look, Roles, arrange, look_at
+from forecast.history.exports.suggest_stages import stage_lines
 from forecast.history.exports.suggest_values import (
     Draft,
     alias_lines,
@@ -20,7 +21,6 @@ from forecast.history.exports.suggest_values import (
     decimal_line,
     quoted,
     several_lines,
-    stage_lines,
     status_lines,
     zero_lines,
 )
@@ -37,8 +37,8 @@ def suggest_mapping(paths: Sequence[str | Path], folder: str | Path = ".") -> st
     What the columns and their contents do not say beyond doubt is listed under "Not sure about".
     Raises ``ScenarioError`` for files that hold no records of a CRM.
     """
-    looks = [look_at(Path(path)) for path in paths]
     draft = Draft()
+    looks = [look_at(Path(path), draft) for path in paths]
     parts, names = arrange(looks, draft)
     if not parts:
         raise ScenarioError(_not_a_crm(look) for look in looks)
@@ -81,7 +81,9 @@ def _body(parts: list[Roles], names: list[Profile], draft: Draft) -> list[str]:
         order, statuses = stage_lines(events[0], draft)
         lines += order
     for roles in parts:
-        lines += ["", f"{roles.kind}:", f"  file: {quoted(str(roles.look.path))}", "  columns:"]
+        lines += ["", f"{roles.kind}:", f"  file: {quoted(str(roles.look.path))}"]
+        lines += [f"  {name}: {quoted(text)}" for name, text in roles.look.options.items()]
+        lines += ["  columns:"]
         lines += [
             f"    {role}: {quoted(each.name)}{_note(role, each)}"
             for role, each in roles.columns.items()

@@ -18,6 +18,7 @@ from forecast.history.tables.table import RawTable
 _SAMPLE = 2_000
 MOST_STATUSES = 60
 MOST_LABELS = 300
+MOST_NAMES = 2_000  # of activities in a log, of which few matter
 _SURE = 0.4  # claims of a name below this are not sure
 
 
@@ -87,6 +88,8 @@ class Profile:
             return self.numeric >= 0.8 and self.dated < 0.8
         if role == "id":
             return self.dated < 0.8 or self.numeric > 0.9
+        if role == "stage" and self.unique < 0.5 and claim(self.name, role) > 0.6:
+            return len(self.texts) <= MOST_NAMES and self.dated < 0.5
         if role in ("status", "stage"):
             return len(self.texts) <= MOST_STATUSES and self.dated < 0.5
         return len(self.texts) <= MOST_LABELS and self.dated < 0.5 and self.numeric < 0.8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,12 +11,14 @@ import numpy as np
 
 from forecast.history.exports import dates
 from forecast.history.exports.suggest_columns import Profile, choose, is_sure, profiles_of
+from forecast.history.exports.suggest_files import read_somehow
 from forecast.history.exports.suggest_values import Draft, stage_name
 from forecast.history.exports.suggest_words import ENTERED, claim, meaning
-from forecast.history.tables.table import RawTable, read_table
+from forecast.history.tables.table import RawTable
 
 _SEVERAL_ROWS: Final = 0.8  # ids per row: fewer, and the table has several rows an item
 _JOINED: Final = 0.5  # of the ids of one table that are in the other
+_PARTLY: Final = 0.2  # of ids that have one name in both: they may be written in several ways
 _EVENT_IDS: Final = frozenset(
     {"opportunity id", "deal id", "case id", "case concept name", "case", "lead id", "issue key"}
     | {"ticket id", "record id", "deal", "lead", "opportunity", "item", "item id", "case number"}
@@ -32,6 +34,7 @@ class Look:
     path: Path
     raw: RawTable
     profiles: list[Profile]
+    options: Mapping[str, str] = field(default_factory=dict)  # of the file: encoding, sheet
 
 
 @dataclass
@@ -49,10 +52,10 @@ class Roles:
         return [each for each in self.look.profiles if each.name not in taken]
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path, draft: Draft) -> Look:
     """Read a file and look at its columns."""
-    raw = read_table(path)
-    return Look(path, raw, profiles_of(raw))
+    raw, options = read_somehow(path, draft)
+    return Look(path, raw, profiles_of(raw), options)
 
 
 def arrange(looks: Sequence[Look], draft: Draft) -> tuple[list[Roles], list[Profile]]:
@@ -103,13 +106,29 @@ def _events(look: Look, draft: Draft) -> Roles:
     identity = _event_id(look)
     assert identity is not None
     roles.columns["id"] = identity
-    for role in ("stage", "at"):
-        _take(roles, role, draft)
+    _take(roles, "stage", draft)
+    same = {each.name for each in roles.free() if _of_items(each, identity)}
+    # When an item was made stands in all its rows: no day on which something happened to it.
+    moving = [each for each in choose(roles.free(), "at") if each.name not in same]
+    if moving:
+        roles.columns["at"] = moving[0]
+        if rivals := [each.name for each in moving[1:3] if is_sure(each, "at")]:
+            draft.doubt(f"at: {moving[0].name}; it could be {' or '.join(rivals)} as well")
+        elif not is_sure(moving[0], "at"):
+            draft.doubt(f"at: {moving[0].name}, by a guess from its name")
+    else:
+        _take(roles, "at", draft)
     if "stage" not in roles.columns or "at" not in roles.columns:
         draft.doubt("which columns say what happened, and when")
     for role in ("amount", *LABELS):
         _take(roles, role, draft, sure=True)
     return roles
+
+
+def _of_items(each: Profile, identity: Profile) -> bool:
+    """Tell whether a column says the same in all rows of an item."""
+    pairs = np.unique(identity.codes * (len(each.texts) + 1) + each.codes)
+    return len(pairs) <= len(np.unique(identity.codes))
 
 
 def _beside(look: Look, events: Roles, draft: Draft) -> Roles | None:
@@ -180,7 +199,8 @@ def _joined(looks: Sequence[Look]) -> tuple[Look, Profile, Look, Profile] | None
                     score = share + 0.1 * (one.plain.endswith("id") + other.plain.endswith("id"))
                     if len(deals.raw) <= len(leads.raw):
                         score += 0.1
-                    if share > _JOINED and (best is None or score > best[0]):
+                    enough = _PARTLY if one.plain == other.plain else _JOINED
+                    if share > enough and (best is None or score > best[0]):
                         best = (score, leads, one, deals, other)
     return best[1:] if best else None
 

@@ -6,15 +6,20 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from forecast.history.exports import dates, money
 from forecast.history.exports.labels import find_alike, same_but_for_signs
 from forecast.history.exports.suggest_columns import Profile, decimal_of, is_twofold, order_of
-from forecast.history.exports.suggest_words import ACTIVE, CODES, CURRENCY, DELETED, TRUE, meaning
+from forecast.history.exports.suggest_words import (
+    ACTIVE,
+    CODES,
+    CURRENCY,
+    DELETED,
+    PIPELINES,
+    TRUE,
+    meaning,
+)
 from forecast.scenario.errors import listed
 from forecast.scenario.nodes import NULLS
 
@@ -25,6 +30,7 @@ _DAYS: Final = ("created", "closed", "won", "lost", "at")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_/.][\w /.()+%€$-]*")
 _MOST_LISTED: Final = 60
 _FEW: Final = 0.02
+_MOST_PIPELINES: Final = 12
 
 
 @dataclass
@@ -201,69 +207,15 @@ def status_lines(roles: Roles, draft: Draft) -> list[str]:
     return lines
 
 
-def stage_lines(roles: Roles, draft: Draft) -> tuple[list[str], list[str]]:
-    """Propose the stages of events in the order of the journey, and what their values mean."""
-    if "stage" not in roles.columns:
-        return ["# stages: [lead, opportunity]"], []
-    each = roles.columns["stage"]
-    means = {text: meaning(text) for text in each.texts}
-    order = _journey(
-        roles, [text for text in each.texts if means[text] not in ("won", "lost")], draft
-    )
-    names = {text: stage_name(text) for text in order}
-    lines = ["  status:"]
-    for text in (*order, *(text for text in each.texts if text not in names)):
-        said = names.get(text) or means[text] or "set aside"
-        if said != text:
-            lines.append(f"    {quoted(text)}: {quoted(said)}")
-    for word in ("won", "lost"):
-        if word not in means.values():
-            draft.doubt(f"stage: no value of {each.name} seems to mean {word}")
-    if len(names) > 12:
-        draft.doubt(f"stages: {len(names)} are many; those that are none may be set aside")
-    stages = list(dict.fromkeys(names.values()))
-    return [f"stages: [{', '.join(quoted(name) for name in stages)}]"], lines if lines[1:] else []
-
-
-def _journey(roles: Roles, stages: list[str], draft: Draft) -> list[str]:
-    """Put stages in the order in which items enter them first."""
-    each, item = roles.columns["stage"], roles.columns["id"]
-    when = roles.columns.get("at")
-    if when is None:
-        return stages
-    days = dates.read_days(when.texts, dates.DAY_FIRST, None)
-    moment = np.append(days.moment, np.iinfo(np.int64).max)[when.codes]
-    good = (item.codes >= 0) & (each.codes >= 0) & (moment < np.iinfo(np.int64).max)
-    order = np.lexsort((moment, item.codes))
-    order = order[good[order]]
-    pair = item.codes[order] * len(each.texts) + each.codes[order]
-    _, first = np.unique(pair, return_index=True)
-    rows = order[np.sort(first)]
-    before: Counter[tuple[int, int]] = Counter()
-    ids, codes, at = item.codes[rows], each.codes[rows], moment[rows]
-    # Stages side by side say enough: which of two comes first more often.
-    for gap in (1, 2, 3):
-        same = (ids[gap:] == ids[:-gap]) & (at[gap:] > at[:-gap])
-        pairs = np.stack([codes[:-gap][same], codes[gap:][same]], axis=1)
-        found, counts = np.unique(pairs, axis=0, return_counts=True)
-        for (one, other), count in zip(found.tolist(), counts.tolist(), strict=True):
-            before[one, other] += count
-    places = [each.texts.index(text) for text in stages]
-    score = {
-        one: sum(np.sign(before[one, other] - before[other, one]) for other in places)
-        for one in places
-    }
-    ranked = sorted(places, key=lambda place: (-score[place], place))
-    for one, other in pairwise(ranked):
-        if before[one, other] < 2 * before[other, one] or not before[one, other]:
-            draft.doubt(f"stages: whether {each.texts[one]} comes before {each.texts[other]}")
-    return [each.texts[place] for place in ranked]
-
-
 def choice_lines(roles: Roles, draft: Draft) -> list[str]:
     """Propose rows to leave out: what was deleted, and versions that are old."""
     lines = []
     for each in roles.look.profiles:
+        if each.plain in PIPELINES and 1 < len(each.texts) <= _MOST_PIPELINES:
+            draft.doubt(
+                f"only: {each.name} has {listed(each.texts)}, read as one journey; name one of them"
+                f" under only: if theirs differ"
+            )
         yes = [text for text in each.texts if text.casefold() in TRUE]
         if each.plain in DELETED and yes:
             lines += ["  except:"] if "  except:" not in lines else []

@@ -17,6 +17,7 @@ NAMES: Final = {
         creation date|created time|add time|deal created|created timestamp|opened|
         opened at|open date|date opened|engage date|first contact date|first contact|
         entry date|lead date|inquiry date|start date|received|angelegt am|erstellt am|
+        signup date|sign up date|
         erstelldatum|fecha de creacion|date de creation|date""",
     "closed": """
         closed|close date|closed date|closedate|closed at|closed on|date closed|
@@ -36,11 +37,14 @@ NAMES: Final = {
         amount|deal value|close value|deal amount|value|deal size|opportunity amount|
         actual revenue|actual value|amount in company currency|est revenue|
         estimated revenue|revenue|total|acv|arr|tcv|price|contract value|betrag|wert|
+        auftragswert|angebotswert|volumen|auftragsvolumen|umsatz|order value|order amount|
+        purchase amount|sales amount|
         montant|importe|declared monthly revenue""",
     "channel": """
         channel|lead source|source|leadsource|original source|original source type|
         lead origin|source channel|hs analytics source|latest source|origin|
-        marketing channel|utm source|source campaign|campaign source|quelle|canal""",
+        marketing channel|utm source|source campaign|campaign source|quelle|herkunft|kanal|canal|
+        acquisition channel|utm medium""",
     "segment": """
         segment|business segment|customer segment|market segment|industry|sector|market|
         region|territory|country|customer type|type|company size|branche|secteur""",
@@ -84,9 +88,11 @@ DELETED: Final = frozenset(
     {"is deleted", "deleted", "isdeleted", "archived", "is test", "fivetran deleted"}
 )
 ACTIVE: Final = frozenset({"fivetran active", "is current", "is latest"})
+PIPELINES: Final = frozenset({"pipeline", "deal pipeline", "pipeline name", "record type"})
 CURRENCY: Final = frozenset(
     {"currency", "currency code", "currency iso code", "currencyisocode"}
-    | {"deal currency code", "deal currency"}
+    | {"deal currency code", "deal currency", "currency of value", "value currency"}
+    | {"amount currency", "transaction currency", "wahrung", "währung", "devise", "moneda"}
 )
 TRUE: Final = frozenset({"true", "1", "yes", "y", "t"})
 CODES: Final = {
@@ -103,6 +109,10 @@ ENTERED: Final = re.compile(
     r"(?:hs )?(?:date|day|time) (?:of )?(?:entered|entering|reached|became)(?: stage)? (.+?)"
     r"(?: (?:in )?\S* ?pipeline)?|(.+?) (?:entered|reached) (?:date|at|on)"
 )
+
+
+# "6. Closed Won (100%)", "A_APPROVED": what numbers and letters a value is sorted by.
+_SORTED_BY: Final = re.compile(r"^(?:(?:\d+|[a-z]) )+(?=\w\w)|(?: \d+)+$")
 
 
 def plain_name(name: str) -> str:
@@ -138,9 +148,12 @@ def meaning(value: str) -> str | None:
 
     >>> meaning("Closed Won"), meaning("Negotiation/Review"), meaning("Zweitgespräch")
     ('won', 'open', None)
+    >>> meaning("1 - Won"), meaning("0. Closed Lost (0%)"), meaning("A_DECLINED")
+    ('won', 'lost', 'lost')
     """
     plain = plain_name(value)
-    for word, pattern in (("lost", _LOST), ("won", _WON), ("open", _OPEN)):
-        if pattern.fullmatch(plain):
-            return word
+    for text in (plain, _SORTED_BY.sub("", plain)):
+        for word, pattern in (("lost", _LOST), ("won", _WON), ("open", _OPEN)):
+            if pattern.fullmatch(text):
+                return word
     return None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from forecast.history.estimates import ArrivalFit, Estimate
+from forecast.history.fitting.coarse import spread_months
 from forecast.history.fitting.levels import HALF_LIFE_WEEKS, Floats, Levels, filter_levels
 from forecast.history.fitting.seasons import MONTHS, find_season, month_of_days
 from forecast.history.records import Records
@@ -35,7 +36,11 @@ class _Daily:
 
 
 def fit_arrivals(
-    records: Records, horizon_days: float = HORIZON_DAYS, *, seasons: bool = True
+    records: Records,
+    horizon_days: float = HORIZON_DAYS,
+    *,
+    seasons: bool = True,
+    seen: Floats | None = None,
 ) -> tuple[ArrivalFit, ...]:
     """Fit arrivals by channel and stage of entry, in the order of channels and of stages.
 
@@ -43,7 +48,8 @@ def fit_arrivals(
     keeps nine tenths of the growth of the one before; written is the constant growth that arrives
     at the same mean), and `cv` is that of the level halfway, beside the uncertainty of the growth
     where there is any. Days before a gap that left only survivors are no history. Without items
-    the result is empty.
+    the result is empty. `seen` (age in days,) is the chance that an arrival of that age is in the
+    list at all; older ones are.
 
     The level is followed through weekly counts; see ``forecast.history.fitting.levels``. It moves
     by a random walk, how much is estimated, and jumps: a channel that ends drops out within weeks.
@@ -51,8 +57,10 @@ def fit_arrivals(
     daily = _daily(records)
     if daily is None:
         return ()
-    season = _seasons(daily) if seasons else [{} for _ in daily.names]
-    counts, exposure = _weekly(daily, season)
+    # Where young items are missing their months look poor: no season is read from that.
+    looked = seasons and seen is None
+    season = _seasons(daily) if looked else [{} for _ in daily.names]
+    counts, exposure = _weekly(daily, season, seen)
     levels = filter_levels(counts, exposure)
     short = counts.shape[1] < SHORT_WEEKS
     unit = "week" if short else "month"
@@ -148,7 +156,8 @@ def _daily(records: Records) -> _Daily | None:
         )
         for k in there
     ]
-    return _Daily(names, flat.reshape(len(there), days).astype(np.float64), first)
+    counts = flat.reshape(len(there), days).astype(np.float64)
+    return _Daily(names, spread_months(counts, first), first)
 
 
 def _main_stages(channel: NDArray[np.int64], stage: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -170,13 +179,19 @@ def _begin(records: Records, stage: NDArray[np.int64], entered: NDArray[np.int64
     return max(min(first, last), last - MOST_WEEKS * WEEK + 1)
 
 
-def _weekly(daily: _Daily, season: list[Mapping[str, float]]) -> tuple[Floats, Floats]:
+def _weekly(
+    daily: _Daily, season: list[Mapping[str, float]], seen: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Counts and exposures (days, by their season) of weeks that end with the last day."""
     n_series, n_days = daily.counts.shape
     pad = -n_days % WEEK
     month = month_of_days(daily.first, n_days)
     factors = np.array([[s.get(name, 1.0) for name in MONTHS] for s in season])
     exposure = factors[:, month]
+    if seen is not None:
+        young = seen[:n_days][::-1]
+        exposure = exposure.copy()
+        exposure[:, n_days - len(young) :] *= young
     wide = ((0, 0), (pad, 0))
     shape = (n_series, -1, WEEK)
     return (

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from forecast.history.estimates import ArrivalFit, Estimate, SizeFit, WayFit
 from forecast.history.fitting.arrivals import fit_arrivals
 from forecast.history.fitting.clock import Clock, find_clock
+from forecast.history.fitting.closed_only import doubts, find_closed_only, losses_missing
+from forecast.history.fitting.coarse import months_note
 from forecast.history.fitting.excess import find_excess, with_excess
 from forecast.history.fitting.names import with_safe_names
 from forecast.history.fitting.open_items import find_open, onward_chances, thin
@@ -73,6 +75,7 @@ class Fit:
     items: int = 0
     won: int = 0
     won_last_quarter: int = 0
+    left_open: int = 0  # open items that stand no chance, too many to be listed
     notes: tuple[str, ...] = ()
 
 
@@ -90,9 +93,13 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
     records = find_gaps(records)
     clock = find_clock(records, fiscal_month(options.fiscal_year_start))
     runs = None if clock.month_of_quarter is None else clock.operational_days
-    ways = fit_ways(records, labels=_labels(records, options.by), clock=runs)
-    ways = with_excess(ways, find_excess(records, ways, runs))
+    closed = find_closed_only(records)
+    settled = records if closed is None else closed.settled
+    ways = fit_ways(settled, labels=_labels(records, options.by), clock=runs)
+    ways = with_excess(ways, find_excess(settled, ways, runs))
+    told = (*doubts(closed), *months_note(records), *losses_missing(records, ways))
     opened = find_open(records)
+    n_open = len(opened)
     opened, left_out = thin(opened, onward_chances(opened, ways, records.as_of))
     begin = dt.date.fromordinal(int(records.stays["entered"].min()))
     return Fit(
@@ -104,7 +111,11 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         fiscal_year_start=options.fiscal_year_start,
         currency=records.currency,
         stages=records.stages,
-        arrivals=fit_arrivals(records, duration_days(options.horizon)),
+        arrivals=fit_arrivals(
+            records,
+            duration_days(options.horizon),
+            seen=None if closed is None else closed.seen,
+        ),
         ways=ways,
         sizes=fit_sizes(records),
         clock=clock,
@@ -116,7 +127,15 @@ def fit_records(records: Records, *, options: Options | None = None) -> Fit:
         items=len(records.items),
         won=int((records.stays["to"] == WON).sum()),
         won_last_quarter=_won_since(records, records.as_of - dt.timedelta(days=90)),
-        notes=(*late, *notes, *left_out),
+        left_open=n_open - len(opened),
+        notes=(
+            *told,
+            *months_note(records),
+            *losses_missing(records, ways),
+            *late,
+            *notes,
+            *left_out,
+        ),
     )
 
 

@@ -14,6 +14,8 @@ from forecast.scenario.source import FORBIDDEN
 from forecast.scenario.stages import RESERVED_STAGES
 
 MOST = {"channel": 100, "segment": 50, "product": 50}  # more are joined: a plan has few
+MANY = 20  # channels or segments: of so many the tiny ones are joined
+TINY, TINY_SHARE = 20, 0.005  # items, and share of all: with fewer of both a group is tiny
 OTHER = "other"
 ONLY = {"channel": "all leads", "segment": UNKNOWN, "product": "deal"}  # where none is named
 FORMULA = "=+-@ "  # what a spreadsheet takes for the beginning of a formula
@@ -84,18 +86,24 @@ def _told(label: str, new: Mapping[str, str]) -> list[str]:
 
 
 def _joined(items: pd.DataFrame, label: str) -> tuple[pd.DataFrame, list[str]]:
-    """Join the smallest groups of a label where there are more than a plan can hold."""
+    """Join the smallest groups of a label: those beyond what a plan holds, tiny ones of many."""
     counts = items[label].value_counts()
-    if len(counts) <= MOST[label]:
-        return items, []
     # Equal counts go by name, so that the order of the rows decides nothing.
     order = sorted(counts.index, key=lambda name: (-counts[name], name))
-    small = set(order[MOST[label] - 1 :])
+    kept = len(order)
+    if label != "product" and kept > MANY:
+        least = min(TINY, TINY_SHARE * len(items))
+        kept = max(MANY, int((counts >= least).sum()))
+    if kept >= MOST[label] and len(order) > MOST[label]:
+        kept = MOST[label] - 1
+    if len(order) - kept < 2:
+        return items, []
+    small = set(order[kept:])
     text = items[label].astype(str)
     joined = text.where(~text.isin(small), OTHER).astype("category")
     rows = int(text.isin(small).sum())
     note = (
         f"{len(small):,} small {label}s are joined as {OTHER!r} ({rows:,} items): "
-        f"the {MOST[label] - 1} largest stand alone."
+        f"the {kept} largest stand alone."
     )
     return items.assign(**{label: joined}), [note]

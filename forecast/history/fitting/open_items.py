@@ -92,12 +92,17 @@ def thin(opened: pd.DataFrame, chances: Floats) -> tuple[pd.DataFrame, tuple[str
         keep[:] = False
         keep[np.argsort(-chances, kind="stable")[:MOST_OPEN]] = True
     missed = chances[~keep].sum()
+    left = "All" if not keep.any() else f"{int((~keep).sum()):,} of"
+    whom = "those without a chance" if keep.sum() < MOST_OPEN else "the least likely ones"
     note = (
-        f"{int((~keep).sum()):,} of {len(opened):,} open items are not in the pipeline file, which "
-        f"holds {MOST_OPEN:,}: the least likely ones, of which {missed:,.2g} are expected to go "
-        "onward from their stage."
+        f"{left} {len(opened):,} open items are left out of the pipeline file, which holds "
+        f"{MOST_OPEN:,}: {whom}, {_expected(float(missed))} expected to go onward from their stage."
     )
     return opened[keep].reset_index(drop=True), (note,)
+
+
+def _expected(missed: float) -> str:
+    return "of which none is" if missed < 0.005 else f"of which {missed:,.2g} are"
 
 
 def write_open(opened: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> str:

@@ -10,6 +10,7 @@ from forecast.history.tables.files import FILE, refuse
 from forecast.scenario.errors import did_you_mean, shown
 
 _PIECE_BYTES: Final = 1 << 24
+NOT_UTF8: Final = "which is not UTF-8"
 SAVE_UTF8: Final = "save the file as CSV UTF-8"
 FAMILIAR: Final = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "cp1251", "mac-roman")
 _WESTERN: Final = frozenset({"cp1252", "iso8859-1", "iso8859-15"})
@@ -65,7 +66,7 @@ def _check_utf8(file: str, data: bytes) -> None:
         return
     letter = data[bad : bad + 1].decode("cp1252", errors="replace")
     reading = f" ({letter} in Windows-1252)" if letter.isprintable() and letter != "�" else ""
-    got = f"the byte 0x{data[bad]:02X}{reading}, which is not UTF-8"
+    got = f"the byte 0x{data[bad]:02X}{reading}, {NOT_UTF8}"
     line = _line(data, bad)
     if (other := _mixed_with(data)) is not None:
         must = f"a file in one encoding, and line {other:,} has letters in UTF-8"

@@ -62,6 +62,17 @@ def read_excel(path: Path, sheet: str | None) -> RawTable:
     return _table(source, rows, start[0] + 1)
 
 
+def sheet_names(path: Path) -> list[str]:
+    """Name the sheets that can be seen and hold anything, of a workbook that can be read."""
+    with path.open("rb") as opened, CalamineWorkbook.from_filelike(opened) as workbook:
+        names = [
+            each.name
+            for each in workbook.sheets_metadata
+            if each.typ == SheetTypeEnum.WorkSheet and each.visible == SheetVisibleEnum.Visible
+        ]
+        return [name for name in names if workbook.get_sheet_by_name(name).height > 0]
+
+
 def _refuse_password(file: str) -> NoReturn:
     mend = "Save it without a password (File, Info, Protect Workbook)."
     refuse(file, "a workbook with a password", WORKBOOK, mend)

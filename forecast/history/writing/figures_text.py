@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from forecast.history.estimates import Estimate
 
 Z90 = 1.6448536269514722  # of a standard normal: 90% lie within it on both sides
+CERTAIN = 1e-4  # a narrower interval, by its value, is none
 FINEST = 0.01  # a figure is rounded to at most so much of its interval's width
 LEAST_CV = 0.002  # what is known better than that is written as a plain figure
 WIDEST = 76  # columns of a line that its note stands behind; longer ones have it above
@@ -76,6 +77,8 @@ def share_said(value: float, low: float, high: float) -> str:
 
 def said(estimate: Estimate, unit: str = "") -> str:
     """Say an estimate, its interval and its cases."""
+    if estimate.high - estimate.low <= CERTAIN * abs(estimate.value):
+        return f"{figure(estimate.value)}{unit} | n {estimate.n:,}"
     value = figure(estimate.value, estimate.low, estimate.high)
     ends = interval(estimate.low, estimate.high)
     return f"{value}{unit} ({ends}) | n {estimate.n:,}"

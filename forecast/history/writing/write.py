@@ -201,7 +201,12 @@ def _write_closing(page: Page, fit: Fit) -> None:
 def _write_pipeline(page: Page, fit: Fit, sheet: Sheet) -> None:
     opened = fit.open_items
     if not len(opened):
-        page.comment("pipeline: no items were open.")
+        left = fit.left_open
+        page.comment(
+            f"pipeline: {left:,} open items, of which none is expected to go onward, are left out."
+            if left
+            else "pipeline: no items were open."
+        )
         page.add()
         return
     unknown = int(opened["amount"].isna().sum())
@@ -264,13 +269,14 @@ def _write_throughput(page: Page, fit: Fit) -> None:
             f"- {each.stage}: {each.entered:.4g} entered a month (variance/mean "
             f"{each.entered_dispersion:.2g}), {each.onward:.4g} went onward "
             f"({each.onward_dispersion:.2g}), at most {each.most_onward:,} in "
-            f"{each.most_onward_month}; inside {each.inside[0]:,}, then {each.inside[1]:,}; "
-            f"{each.months} months | {verdict}"
+            f"{each.most_onward_month}; {each.inside[0]:,} inside at first, {each.inside[1]:,} "
+            f"at last; {each.months} months | {verdict}"
         )
-    page.add("# capacity:")
-    for each in fit.throughput:
-        if each.most_onward:
-            page.add(f"#   {quoted(each.stage)}: {{per_period: {_a_period(each.entered, fit)}}}")
+    moved = [each for each in fit.throughput if each.most_onward]
+    if moved:
+        page.add("# capacity:")
+    for each in moved:
+        page.add(f"#   {quoted(each.stage)}: {{per_period: {_a_period(each.entered, fit)}}}")
     page.add()
 
 

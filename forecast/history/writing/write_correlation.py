@@ -11,9 +11,10 @@ import numpy as np
 from forecast.history.estimates import WayFit
 from forecast.history.records import LOST
 from forecast.history.writing.figures_text import LEAST_CV, Page, path_of, spread_of
-from forecast.history.writing.write_journey import Group, Journey
+from forecast.history.writing.write_journey import SAME_DAY, Group, Journey
 
 LEAST_RANK = 0.03
+NOTABLE = 0.1  # of all groups together: weaker ties move no figure of a forecast
 MOST_RANK = 0.95
 MOST_TOGETHER = 30  # groups whose conversions are tied pair by pair
 LEAST_EIGENVALUE = 1e-3
@@ -47,7 +48,7 @@ def _pairs(journey: Journey, stage: str, channels: Names) -> list[Pair]:
     found = []
     for to in onward:
         way, all_n = base[to], max(base[to].conversion.n, 1)
-        lag = _lag_path(way)
+        lag = _lag_path(way) if abs(way.correlation) >= NOTABLE or not groups else ()
         root = ("journey", stage)
         own_n = 0
         for group in groups:
@@ -89,7 +90,7 @@ def _paths(
 
 def _lag_path(way: WayFit) -> Group:
     lag = way.lag
-    if lag is None or lag.family == "values" or lag.mean_days.value < 0.005:
+    if lag is None or lag.family == "values" or lag.mean_days.value < SAME_DAY:
         return ()
     return ("lag", lag.family, "mean") if spread_of(lag.mean_days) >= LEAST_CV else ()
 
@@ -123,7 +124,7 @@ def _groups_together(journey: Journey, stage: str, channels: Names) -> list[Pair
         for (one, a), (other, b) in itertools.combinations(known, 2):
             rho = min(shared / math.sqrt(a * b), 0.99) if a * b > 0 else 0.0
             rank = 6.0 / math.pi * math.asin(rho / 2.0)
-            if one and other and rank >= LEAST_RANK:
+            if one and other and rank >= max(LEAST_RANK, NOTABLE / (len(known) - 1)):
                 found.append((one, other, min(rank, MOST_RANK)))
     return found
 

@@ -22,6 +22,7 @@ from forecast.history.writing.figures_text import (
 )
 from forecast.scenario.families import build
 
+SAME_DAY = 0.005  # of days: a mean lag below it is none
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
 # From here on the days of losing tell when somebody cleaned up, not when deals died.
@@ -187,7 +188,7 @@ def lag_text(lag: LagFit) -> str:
     """Write a lag; its mean is uncertain where the family has one."""
     if lag.family == "values":
         return values_text(_fewer(lag.values))
-    if lag.mean_days.value < 0.005:
+    if lag.mean_days.value < SAME_DAY:
         return "0 days"
     mean = uncertain(lag.mean_days, "lognormal", spread_of(lag.mean_days), " days")
     return f"{{{lag.family}: {{mean: {mean}, cv: {min(max(lag.cv, 0.01), 10.0):.3g}}}}}"
@@ -196,6 +197,10 @@ def lag_text(lag: LagFit) -> str:
 def lag_note(lag: LagFit) -> str:
     """Say a lag's mean, interval, cases, method, and by how much the family was chosen."""
     mean = lag.mean_days
+    if lag.mean_days.value < SAME_DAY:
+        return f"on the day of entering | n {mean.n:,}"
+    if not mean.n:  # nothing was seen that one family could fit better than another
+        return f"{said(mean, ' days')} | {mean.method}"
     others = sorted((aic - lag.aic[lag.family], name) for name, aic in lag.aic.items()
                     if name != lag.family and lag.family in lag.aic)  # fmt: skip
     chosen = f"; AIC {others[0][0]:.3g} below {others[0][1]}" if others else ""

@@ -27,6 +27,8 @@ FINE = 1_000
 def write_products(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -> None:
     """Write the products: their mix and sizes; those that only open items have get no new deals."""
     if not sizes:
+        page.comment("products: no won deal has an amount, so new deals bring no bookings.")
+        page.add()
         return
     page.add("products:")
     texts = whole_shares([fit.mix.value for fit in sizes])
@@ -57,17 +59,28 @@ def size_text(fit: SizeFit) -> str:
     """Write a deal size; its mean is uncertain where the family has one."""
     if fit.family == "values":
         shares = whole_shares([part for _, part in fit.values], 3)
-        pairs = [f"{figure(v)}: {s}" for (v, _), s in zip(fit.values, shares, strict=True)
+        pairs = [f"{price(v)}: {s}" for (v, _), s in zip(fit.values, shares, strict=True)
                  if s != "0%"]  # fmt: skip
         return "{values: {" + ", ".join(pairs) + "}}"
     if fit.family == "empirical":
         return "{empirical: [" + ", ".join(figure(v) for v, _ in fit.values) + "]}"
     if fit.family == "fixed":
-        return figure(fit.mean.value)
+        return price(fit.mean.value)
     parts = {name: figure(value) for name, value in fit.parameters.items()}
     if "mean" in parts:
         parts["mean"] = uncertain(fit.mean, "lognormal", fit.cv)
     return f"{{{fit.family}: {{{', '.join(f'{k}: {v}' for k, v in parts.items())}}}}}"
+
+
+def price(value: float) -> str:
+    """Write a price as it is, and what is none to four digits.
+
+    >>> price(12499.0), price(49.9), price(8123.456)
+    ('12_499', '49.9', '8_123')
+    """
+    if abs(value - round(value, 2)) > 1e-9 * abs(value):
+        return figure(value)
+    return f"{value:_.2f}".rstrip("0").rstrip(".")
 
 
 def _write_unsold(page: Page, sizes: Sequence[SizeFit], opened: pd.DataFrame) -> None:
