@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import NoReturn
 
 PATIENCE_SECONDS = 0.4
@@ -34,6 +34,7 @@ def stop_at_once() -> None:
     signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGINT, _interrupt)
     sys.unraisablehook = _unraisable
+    sys.excepthook = _uncaught
     threading.Thread(target=_watch, args=(ours, theirs), daemon=True).start()
 
 
@@ -59,6 +60,14 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
     """Python could not raise KeyboardInterrupt where it was: say nothing, the watch will end us."""
     if not issubclass(lost.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
+
+
+def _uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """The same of compiled code that prints what it lost (h5py does where it lets go of things)."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _watch(ours: socket.socket, theirs: socket.socket) -> None:  # noqa: ARG001
