@@ -2,8 +2,8 @@
 
 import csv
 
-import openpyxl
 import pytest
+import xlsxwriter
 from exports_of import faults_of
 
 from forecast.history.exports.mapping import read_mapping
@@ -90,13 +90,12 @@ def test_an_encoding_and_its_doubt_are_proposed(tmp_path):
 
 
 def test_the_sheet_with_most_records_is_proposed(tmp_path):
-    book = openpyxl.Workbook()
-    book.active.append(["Notes"])
-    sheet = book.create_sheet("Deals")
-    sheet.append(["Deal ID", "Created", "Closed", "Status"])
-    for k in range(6):
-        sheet.append([k, "2026-01-02", "2026-02-03", "Won" if k % 2 else "Lost"])
-    book.save(tmp_path / "book.xlsx")
+    rows = [[k, "2026-01-02", "2026-02-03", "Won" if k % 2 else "Lost"] for k in range(6)]
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        book.add_worksheet("Notes").write(0, 0, "Notes")
+        sheet = book.add_worksheet("Deals")
+        for k, row in enumerate([["Deal ID", "Created", "Closed", "Status"], *rows]):
+            sheet.write_row(k, 0, row)
     text, _, report = proposed(tmp_path, tmp_path / "book.xlsx")
     assert "  sheet: Deals" in text
     assert "# - sheet: Deals, of " in text
