@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import errno
 import json
@@ -13,14 +14,19 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from commands import invoke
 from nights import make_firm
 
 from forecast.cli.nightly_table import print_night
 from forecast.engine.store import OutputError
+from forecast.history.fitting.open_items import find_open, write_open
+from forecast.history.records import OPEN, build_records
 from forecast.operate.archive import Archive
 from forecast.operate.config import Webhook, read_config
+from forecast.operate.explain import written_ids
 from forecast.operate.lock import Locked, locked
 from forecast.operate.nightly import StaleInput, run_nightly
 from forecast.operate.tell import Log, NotTold, post
@@ -292,3 +298,21 @@ def test_a_plan_goes_on_with_the_deals_that_are_open(tmp_path: Path):
     opened = sum(a <= "2026-05-01" and (not b or b > "2026-05-01") for a, b in days)
     kept = Archive(config.archive)
     assert len(kept.scenario(kept.find(second["key"])).pipeline.deals.amount) == opened
+
+
+def test_won_deals_are_known_by_the_ids_that_are_written():
+    items = pd.DataFrame({"id": ["=won", "open"], "amount": [5.0, np.nan]})
+    day = FIRST.toordinal()
+    stays = pd.DataFrame(
+        {
+            "item": [0, 1],
+            "stage": "opportunity",
+            "entered": [day - 9, day - 5],
+            "left": [day, OPEN],
+            "to": ["won", ""],
+        }
+    )
+    records = build_records(items, stays, ("opportunity",), FIRST)
+    earlier = records.known_at(FIRST - dt.timedelta(days=1))
+    written = [row["id"] for row in csv.DictReader(write_open(find_open(earlier)).splitlines())]
+    assert written_ids(records) == ["'=won"] == written[:1]

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import numpy as np
-
 from forecast.history.exports.data_report import DataReport
+from forecast.history.fitting.open_items import written_id
 from forecast.history.records import WON, Records
 from forecast.operate.archive import Archive
 from forecast.operate.kept import Document, Kept
 from forecast.operate.tonight import Tonight, Wanted
 from forecast.operate.why import Bridge, Effect, State, values_of
+from forecast.scenario.model import METRICS
 
 DONE, WANTED, WON_IDS, DATA = "done", "goals_wanted", "won_lately", "data"
 LATELY_DAYS = 400
@@ -21,16 +21,21 @@ LATELY_DAYS = 400
 
 def extra_of(tonight: Tonight, records: Records, report: DataReport) -> Document:
     """Give the attributes that are kept beside a nightly forecast, texts of JSON."""
+    return {
+        DONE: json.dumps(tonight.done),
+        WANTED: json.dumps([asdict(goal) for goal in tonight.wanted]),
+        WON_IDS: json.dumps(written_ids(records)),
+        DATA: json.dumps(report.document(), default=str),
+    }
+
+
+def written_ids(records: Records) -> list[str]:
+    """Give the ids of what was won lately, as a file of open deals wrote them."""
     since = records.as_of.toordinal() - LATELY_DAYS
     stays = records.stays
     won = (stays["to"] == WON).to_numpy() & (stays["left"] >= since).to_numpy()
     ids = records.items["id"].to_numpy()[stays["item"].to_numpy()[won]]
-    return {
-        DONE: json.dumps(tonight.done),
-        WANTED: json.dumps([asdict(goal) for goal in tonight.wanted]),
-        WON_IDS: json.dumps(sorted(map(str, ids))),
-        DATA: json.dumps(report.document(), default=str),
-    }
+    return sorted(map(written_id, ids))
 
 
 def explain(archive: Archive, before: Kept, after: Kept) -> list[Effect]:
@@ -46,15 +51,8 @@ def explain(archive: Archive, before: Kept, after: Kept) -> list[Effect]:
 
 def _state(archive: Archive, kept: Kept, wanted: Sequence[Wanted], labels: Sequence[str]) -> State:
     """Read what a kept forecast was made of, and what it said."""
-    scenario, data = archive.scenario(kept), archive.read(kept)
+    scenario = archive.scenario(kept)
     done = json.loads(archive.attributes(kept).get(DONE, "{}"))
-
-    def by_quarter(name: str) -> np.ndarray:
-        rest = [dim for dim in data[name].dims if dim not in ("run", "quarter")]
-        return np.asarray(data[name].sum(rest))
-
-    totals = {name: by_quarter(name) for name in ("deals", "bookings", "leads")}
-    totals["revenue"] = by_quarter("revenue") if "revenue" in data else totals["bookings"]
-    for stage in scenario.stages:
-        totals[stage] = np.asarray(data["entered"].sel(stage=stage).sum(["channel", "segment"]))
+    totals = archive.totals(kept, (*METRICS, *scenario.stages))
+    totals.setdefault("revenue", totals["bookings"])
     return State(scenario, done, values_of(totals, scenario.calendar, done, wanted, labels))

@@ -116,10 +116,10 @@ def write_open(opened: pd.DataFrame, columns: Sequence[str] = COLUMNS) -> str:
     writer.writerow(columns)
     taken: set[str] = set()
     cells = {
-        "id": [_unique(_harmless(name), taken) for name in opened["id"]],
+        "id": [_unique(written_id(name), taken) for name in opened["id"]],
         "entered": [dt.date.fromordinal(int(day)).isoformat() for day in opened["entered"]],
         "amount": [_money(amount) for amount in opened["amount"]],
-        **{name: [_harmless(text) for text in opened[name]] for name in ("stage", *LABELS)},
+        **{name: [written_id(text) for text in opened[name]] for name in ("stage", *LABELS)},
     }
     writer.writerows(zip(*(cells[name] for name in columns), strict=True))
     return written.getvalue()
@@ -129,8 +129,8 @@ def _money(amount: float) -> str:
     return "" if np.isnan(amount) else f"{amount:.2f}".removesuffix(".00")
 
 
-def _harmless(text: str) -> str:
-    """Make text printable on one line, and no formula.
+def written_id(text: str) -> str:
+    """Write an id or a label printable, on one line, and as no formula.
 
     Names of a scenario pass as they are: they are looked up there.
     """
