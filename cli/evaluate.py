@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .files import check_target, write_file
+from .files import check_target, write_files
 from .options import json_option, quiet_option, runs_option, seed_option, set_option
 from .screen import print_json
 
 if TYPE_CHECKING:
     from forecast.analysis.actuals import Actuals
+    from forecast.analysis.realised import Realised
     from forecast.scenario.model import Scenario
 
 
@@ -63,7 +64,7 @@ def command(**asked: Any) -> None:
     )
     document = describe(found, plan, asked["runs"], asked["seed"])
     if asked["updated"]:
-        document["updated"] = _update(plan, actuals, asked["updated"], asked["seed"])
+        document["updated"] = _update(found.realised, asked["updated"], asked["seed"])
     if asked["as_json"]:
         print_json(document)
     elif not asked["quiet"]:
@@ -74,10 +75,9 @@ def command(**asked: Any) -> None:
 
 def _actuals(path: Path, plan: Scenario) -> Actuals:
     """Read counts, or records by their mapping."""
-    from forecast.analysis.actuals import read_actuals
-    from forecast.scenario.nodes import read_nodes
+    from forecast.analysis.actuals import are_actuals, read_actuals
 
-    if "quarters" in read_nodes(path) or not {"deals", "leads", "events"} & set(read_nodes(path)):
+    if are_actuals(path):
         return read_actuals(path, plan)
     from forecast.history.came import actuals_of
     from forecast.history.exports.read import read_records
@@ -86,13 +86,12 @@ def _actuals(path: Path, plan: Scenario) -> Actuals:
     return actuals_of(records, plan, str(path))
 
 
-def _update(plan: Scenario, actuals: Actuals, path: Path, seed: int) -> dict[str, Any]:
+def _update(realised: Realised, path: Path, seed: int) -> dict[str, Any]:
     """Write the plan as it is known now; says what changed."""
     from forecast.analysis.posterior import update
-    from forecast.analysis.realised import Realised
 
-    found = update(Realised(plan, actuals), seed)
-    write_file(path, found.scenario.text)
+    found = update(realised, seed)
+    write_files({path: found.scenario.text})
     return {
         "file": str(path),
         "assumptions": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from .group import BadInput
@@ -17,12 +18,18 @@ def check_target(file: Path, force: bool, example: str) -> None:
         raise BadInput(f"{file}: the folder {file.parent} is not there. Create it first.")
 
 
-def write_file(file: Path, text: str) -> None:
-    """Write a text beside its place and rename it; raises ``BadInput``."""
-    beside = file.with_name(f".{file.name}.part")
+def write_files(texts: Mapping[Path, str]) -> None:
+    """Write texts beside their places, then rename them, the first one last: all are, or none.
+
+    Raises ``BadInput``.
+    """
+    beside = {path: path.with_name(f".{path.name}.part") for path in texts}
     try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(file)
+        for path, text in texts.items():
+            beside[path].write_text(text, encoding="utf-8", newline="\n")
+        for path in reversed(beside):
+            beside[path].replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise BadInput(f"{file}: cannot be written ({error.strerror}).") from None
+        for part in beside.values():
+            part.unlink(missing_ok=True)
+        raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .files import check_target, write_files
 from .group import BadInput
 from .options import json_option, quiet_option
 from .screen import print_json
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from forecast.history.fitting.fit import Fit, Options
     from forecast.history.records import Records
 
+EXAMPLE = "scenario.yaml"
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -102,17 +104,19 @@ def _suggest(asked: Mapping[str, Any]) -> None:
     if printed:
         click.echo(text, nl=False)
         return
-    write_all({output: text}, asked["force"])
+    check_target(output, asked["force"], EXAMPLE)
+    write_files({output: text})
     if not asked["quiet"]:
         click.echo(f"Wrote {output}. Look at its questions, then: forecast fit {output}.")
 
 
 def _fit(asked: Mapping[str, Any]) -> None:
     """Read, fit, write; nothing is written before all is made."""
-    output = asked["output"] or Path("scenario.yaml")
+    output = asked["output"] or Path(EXAMPLE)
     printed = str(output) == "-"
     opened = None if printed else output.with_name(f"{output.stem}-open.csv")
-    check_free([output, opened] if opened else [], asked["force"])
+    for path in [output, opened] if opened else []:
+        check_target(path, asked["force"], EXAMPLE)
     from forecast.history.exports.read import read_as_of
 
     records, report = read_as_of(asked["mapping"], _day(asked["as_of"]))
@@ -122,7 +126,7 @@ def _fit(asked: Mapping[str, Any]) -> None:
     pictures = _draw(fit, records, asked["plots"])
     texts = _texts(fit, report, output, opened, asked["mapping"])
     if not printed:
-        write_all(texts, asked["force"])
+        write_files(texts)  # the scenario is renamed last, for it names the others
     if asked["as_json"]:
         from forecast.history.writing.document import fit_document
 
@@ -203,30 +207,3 @@ def _texts(
     if opened and len(fit.open_items):
         texts[opened] = write_open(fit.open_items, open_columns(fit))
     return texts
-
-
-def check_free(paths: list[Path], force: bool) -> None:
-    """Refuse to replace files, and folders that are not there, before any work is done."""
-    for path in paths:
-        if path.is_dir():
-            raise BadInput(f"{path}: got a folder; must be a file. Write {path / 'scenario.yaml'}.")
-        if path.exists() and not force:
-            raise BadInput(f"{path}: is there already. Choose another name, or use --force.")
-        if not path.absolute().parent.is_dir():
-            raise BadInput(f"{path}: the folder {path.parent} is not there. Create it first.")
-
-
-def write_all(texts: Mapping[Path, str], force: bool) -> None:
-    """Write all files beside their places, then rename them: all are written or none."""
-    check_free(list(texts), force)
-    beside = {path: path.with_name(f".{path.name}.part") for path in texts}
-    try:
-        for path, text in texts.items():
-            beside[path].write_text(text, encoding="utf-8", newline="\n")
-        # The scenario comes last: it names the others.
-        for path in reversed(beside):
-            beside[path].replace(path)
-    except OSError as error:
-        for part in beside.values():
-            part.unlink(missing_ok=True)
-        raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None

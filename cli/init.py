@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .files import check_target, write_file
+from .files import check_target, write_files
 
 
 @click.command("init")
@@ -21,5 +21,5 @@ def command(file: Path, force: bool) -> None:
 
     check_target(file, force, "scenario.yaml")
     text = files("forecast.scenario").joinpath("starter.yaml").read_text(encoding="utf-8")
-    write_file(file, text)
+    write_files({file: text})
     click.echo(f"Wrote {file}. Next: forecast check {file}, forecast run {file}.")

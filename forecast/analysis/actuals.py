@@ -28,6 +28,7 @@ from forecast.scenario.model import Scenario
 from forecast.scenario.nodes import Node, Table, read_nodes
 
 MOST = 1e12
+QUARTERS = "quarters"  # the key by which a file of actuals is known
 By = Mapping[str, float]  # by name
 Part = float | By | None
 
@@ -143,6 +144,11 @@ FILE = Record(
     },
     lambda quarters, lags: (quarters, lags),
 )
+
+
+def are_actuals(path: str | Path) -> bool:
+    """Tell a file of actuals, which has ``quarters``, from the mapping of an export."""
+    return QUARTERS in read_nodes(Path(path))
 
 
 def read_actuals(path: str | Path, plan: Scenario) -> Actuals:

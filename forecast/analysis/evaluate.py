@@ -19,7 +19,14 @@ from forecast.analysis.actuals import Actuals
 from forecast.analysis.expectations import expect
 from forecast.analysis.realised import CAUSES, Realised
 from forecast.analysis.summary import plain
-from forecast.analysis.surprise import Statistic, Surprise, quantile_of, simulate_metric
+from forecast.analysis.surprise import (
+    Statistic,
+    Surprise,
+    metric_of,
+    quantile_of,
+    simulate_rows,
+)
+from forecast.engine.kernel.shapes import Futures
 from forecast.engine.request import RequestError
 from forecast.scenario.errors import did_you_mean, listed
 from forecast.scenario.model import Scenario
@@ -54,6 +61,7 @@ class Evaluation:
     quantile: float | None
     causes: tuple[Cause, ...]  # luck is the last of them
     untold: tuple[str, ...]  # causes that the actuals say nothing about
+    realised: Realised  # the plan in the states that came
 
     @property
     def total(self) -> float:
@@ -87,18 +95,19 @@ def evaluate(
     values = {frozenset(some): value(frozenset(some)) for some in _subsets(causes)}
     effects = shapley(causes, values)
     everything, nothing = frozenset(causes), frozenset[str]()
-    surprise = Surprise(realised, runs, seed)
+    futures = simulate_rows(realised.plan, runs, seed)
+    surprise = Surprise(realised, futures)
 
-    def place(scenario: Scenario) -> float | None:
-        column = simulate_metric(scenario, metric, runs, seed)[:, at].sum(axis=1)
-        return quantile_of(column, came)
+    def place(rows: Futures) -> float | None:
+        return quantile_of(metric_of(rows, realised.plan, metric)[:, at].sum(axis=1), came)
 
     told = [_cause(name, effects[name], surprise.statistic(name)) for name in causes]
     left = came - values[nothing] - sum(effects.values())
-    told.append(Cause(LUCK, left, came, values[everything], place(realised.scenario(causes))))
+    as_it_came = simulate_rows(realised.scenario(causes), runs, seed)
+    told.append(Cause(LUCK, left, came, values[everything], place(as_it_came)))
     untold = tuple(cause for cause in CAUSES if cause not in causes)
     return Evaluation(
-        metric, labels, values[nothing], came, place(realised.plan), tuple(told), untold
+        metric, labels, values[nothing], came, place(futures), tuple(told), untold, realised
     )
 
 

@@ -12,7 +12,7 @@ from forecast.engine.expected import expectation
 from forecast.engine.kernel.means import Means
 from forecast.engine.plan import make_blueprint
 from forecast.engine.simulate import Simulator
-from forecast.scenario.calendar import Calendar
+from forecast.scenario.calendar import by_period
 from forecast.scenario.model import Scenario
 
 Floats = NDArray[np.float64]
@@ -77,9 +77,3 @@ def _expected(means: Means, scenario: Scenario) -> Expected:
 def leads_by_period(scenario: Scenario) -> Floats:
     """Give the leads to expect in each period of each channel, shape (t, c)."""
     return expect(replace(scenario, calendar=by_period(scenario.calendar))).leads
-
-
-def by_period(calendar: Calendar) -> Calendar:
-    """Give a calendar in which every period is reported by itself."""
-    periods = tuple(range(calendar.periods))
-    return replace(calendar, quarter_of=periods, quarters=tuple(map(str, periods)))

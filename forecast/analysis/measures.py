@@ -22,7 +22,7 @@ from forecast.engine.expected import expectation
 from forecast.engine.outcome import Totals, reached
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.request import RequestError
-from forecast.engine.run import Progress, simulate_totals, totals_of
+from forecast.engine.run import Progress, bytes_of_totals, simulate_totals, totals_of
 from forecast.engine.simulate import ready
 from forecast.scenario.errors import did_you_mean, listed
 from forecast.scenario.model import METRICS, Goal, Scenario
@@ -170,8 +170,7 @@ def futures_of(
     Exact chances are those of the first ``rows`` runs. Raises ``RequestError`` for runs that cannot
     be simulated or kept.
     """
-    kept = 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
-    simulator = ready(scenario, runs, seed, kept)
+    simulator = ready(scenario, runs, seed, bytes_of_totals(scenario))
     totals, _ = simulate_totals(simulator, runs, None, nullcontext(), progress)
     blueprint, draws = simulator.blueprint, simulator.draws
     return Futures(

@@ -20,8 +20,7 @@ from forecast.analysis.realised import (
     Realised,
 )
 from forecast.engine.kernel.shapes import Futures
-from forecast.engine.plan import make_blueprint
-from forecast.engine.simulate import Simulator
+from forecast.engine.simulate import bytes_per_run, ready
 from forecast.scenario.families import Periods
 from forecast.scenario.model import WON, Scenario
 
@@ -62,43 +61,41 @@ def quantile_of(figures: Floats, actual: float) -> float | None:
     return float(below.mean() + 0.5 * near.mean())
 
 
-def _simulated(scenario: Scenario, runs: int, seed: int) -> Futures:
-    rows = Simulator(make_blueprint(scenario), seed).whole(runs).rows
+def simulate_rows(scenario: Scenario, runs: int, seed: int) -> Futures:
+    """Simulate a scenario with all detail; raises ``RequestError`` where it cannot be held."""
+    rows = ready(scenario, runs, seed, bytes_per_run(scenario)).whole(runs).rows
     assert isinstance(rows, Futures)
     return rows
 
 
-def simulate_metric(scenario: Scenario, metric: str, runs: int, seed: int) -> Floats:
-    """Simulate a metric by quarter, shape (run, q)."""
-    rows = _simulated(scenario, runs, seed)
+def metric_of(rows: Futures, scenario: Scenario, metric: str) -> Floats:
+    """Add up a metric by quarter, shape (run, q)."""
     if metric in scenario.stages:
         column: Floats = rows.entered[..., scenario.stages.index(metric)].sum(axis=(2, 3))
         return column
-    array = rows.bookings if metric == "revenue" else getattr(rows, metric)
+    array = getattr(rows, metric)
     total: Floats = array.sum(axis=tuple(range(2, array.ndim)), dtype=np.float64)
     return total
 
 
-def simulate_sums(scenario: Scenario, runs: int, seed: int) -> Sums:
-    """Simulate the plan and add up its quarters."""
-    rows = _simulated(scenario, runs, seed)
-    stages = len(scenario.stages)
+def _sums(rows: Futures, stages: int) -> Sums:
+    """Add up the quarters."""
     unworked = np.asarray(rows.unworked, dtype=np.float64)
     return Sums(
         rows.leads.sum(axis=(1, 3)),
         rows.entered[..., :stages].sum(axis=(1, 2, 3)),
         rows.deals.sum(axis=(1, 2, 3)),
         rows.bookings.sum(axis=(1, 2, 3)),
-        unworked.sum(axis=1) if unworked.size else np.zeros((runs, stages)),
+        unworked.sum(axis=1) if unworked.size else np.zeros((len(rows.leads), stages)),
     )
 
 
 class Surprise:
-    """What the plan's own futures say about what came."""
+    """What the plan's own futures, simulated rows, say about what came."""
 
-    def __init__(self, realised: Realised, runs: int, seed: int) -> None:
+    def __init__(self, realised: Realised, rows: Futures) -> None:
         self.of, self.actuals, self.plan = realised, realised.actuals, realised.plan
-        self.runs = simulate_sums(self.plan, runs, seed)
+        self.runs = _sums(rows, len(self.plan.stages))
         planned = realised.planned
         self.planned = Sums(
             planned.leads.sum(axis=0)[None],

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from forecast.analysis.actuals import FILE, Actuals, QuarterActuals, added
+from forecast.analysis.actuals import FILE, QUARTERS, Actuals, QuarterActuals, added
 from forecast.history.done import By, done_by_quarter
 from forecast.history.exports.read import read_records
 from forecast.history.records import Records
@@ -20,7 +20,6 @@ from forecast.scenario.nodes import Table, read_nodes
 
 NOT_OVER = "the quarter is not over in the actuals"
 NOT_KNOWN = "the actuals do not say what came"
-QUARTERS = "quarters"  # the key by which a file of actuals is known
 LABEL = re.compile(r"\d{4}Q[1-4]")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from forecast.analysis.levers import document_of
 from forecast.engine.outcome import NEAR
-from forecast.engine.run import simulate_totals
+from forecast.engine.run import bytes_of_totals, simulate_totals
 from forecast.engine.simulate import ready
 from forecast.history.done import By, done_in
 from forecast.operate.redate import redate
@@ -92,8 +92,7 @@ class Bridge:
     # --- values of scenarios
 
     def _value(self, scenario: Scenario, done: Mapping[str, By]) -> Values:
-        kept = 8 * len(scenario.calendar.quarters) * (4 + len(scenario.stages))
-        simulator = ready(scenario, self.runs, self.seed, kept)
+        simulator = ready(scenario, self.runs, self.seed, bytes_of_totals(scenario))
         totals, _ = simulate_totals(simulator, self.runs, None, nullcontext(), None)
         return values_of(totals, scenario.calendar, done, self.wanted, self.labels)
 
