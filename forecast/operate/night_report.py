@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +12,7 @@ from forecast.history.exports.data_report import DataReport
 from forecast.operate.archive import Archive
 from forecast.operate.kept import Document, Kept
 from forecast.operate.places import Place
+from forecast.operate.tables import csv_text
 from forecast.operate.tonight import Tonight
 from forecast.operate.why import Effect
 
@@ -62,7 +61,8 @@ def write_reports(place: Place, document: Document, report: DataReport) -> None:
     place.write(f"{day}/{SUMMARY}", text)
     place.write(f"{day}/data-report.txt", report.text().encode())
     for name in ("quarters", "goals", "bridge"):
-        place.write(f"{day}/{name}.csv", _table([_flat(row) for row in document[name]]))
+        rows = [_flat(row) for row in document[name]]
+        place.write(f"{day}/{name}.csv", csv_text(rows, "\n").encode())
     place.write(SUMMARY, text)
 
 
@@ -85,12 +85,3 @@ def _flat(row: Document, before: str = "") -> dict[str, Any]:
         elif not isinstance(value, list):
             found[f"{before}{name}"] = value
     return found
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> bytes:
-    written = io.StringIO()
-    writer = csv.DictWriter(written, list(rows[0]) if rows else [], lineterminator="\n")
-    if rows:
-        writer.writeheader()
-        writer.writerows(rows)
-    return written.getvalue().encode()

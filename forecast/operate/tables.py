@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import html
+import io
 import json
 import math
 import os
@@ -15,9 +16,9 @@ from typing import Any
 
 from forecast.engine.store import OutputError, beside, sync, told
 from forecast.operate.comparison import Cell, dataset_of, rows_of
+from forecast.scenario.source import FORMULA
 
 Document = dict[str, Any]
-BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 STYLE = (
     "body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
     "th,td{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
@@ -58,17 +59,22 @@ def harmless(text: str) -> str:
     >>> harmless("=1+1"), harmless("web")
     ("'=1+1", 'web')
     """
-    return f"'{text}" if text.startswith(BEGINS_A_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], line_end: str = "\r\n") -> str:
+    """Write rows of the same columns as CSV; nothing without rows."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator=line_end)
+    if rows:
+        writer.writerow(map(harmless, rows[0]))
+    for row in rows:
+        writer.writerow([harmless(c) if isinstance(c, str) else c for c in row.values()])
+    return written.getvalue()
 
 
 def _csv(path: Path, document: Document) -> None:
-    rows = rows_of(document["scenarios"])
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        if rows:
-            writer.writerow(map(harmless, rows[0]))
-        for row in rows:
-            writer.writerow([harmless(c) if isinstance(c, str) else c for c in row.values()])
+    path.write_text(csv_text(rows_of(document["scenarios"])), encoding="utf-8", newline="")
 
 
 def _json(path: Path, document: Document) -> None:

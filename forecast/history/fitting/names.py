@@ -10,7 +10,7 @@ import pandas as pd
 
 from forecast.history.records import LABELS, LOST, STAYING, UNKNOWN, WON, Records
 from forecast.scenario.quantities import MAX_NAME_CHARS
-from forecast.scenario.source import FORBIDDEN
+from forecast.scenario.source import FORBIDDEN, FORMULA
 from forecast.scenario.stages import RESERVED_STAGES
 
 MOST = {"channel": 100, "segment": 50, "product": 50}  # more are joined: a plan has few
@@ -18,7 +18,6 @@ MANY = 20  # channels or segments: of so many the tiny ones are joined
 TINY, TINY_SHARE = 20, 0.005  # items, and share of all: with fewer of both a group is tiny
 OTHER = "other"
 ONLY = {"channel": "all leads", "segment": UNKNOWN, "product": "deal"}  # where none is named
-FORMULA = "=+-@ "  # what a spreadsheet takes for the beginning of a formula
 
 
 def safe_name(name: str, taken: Iterable[str] = ()) -> str:
@@ -29,7 +28,10 @@ def safe_name(name: str, taken: Iterable[str] = ()) -> str:
     """
     text = name.replace(".", "_").replace("/", "-").replace("\\", "-")
     text = "".join(" " if unicodedata.category(c) in ("Cc", "Cf") else c for c in text)
-    text = " ".join(FORBIDDEN.sub(" ", text).split()).strip("_ ").lstrip(FORMULA) or UNKNOWN
+    text = (
+        " ".join(FORBIDDEN.sub(" ", text).split()).strip("_ ").lstrip("".join((*FORMULA, " ")))
+        or UNKNOWN
+    )
     text = text[: MAX_NAME_CHARS - 5].rstrip()
     known = set(taken)
     found, number = text, 1

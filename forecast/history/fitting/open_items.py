@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from forecast.history.estimates import LagFit, WayFit
 from forecast.history.records import LABELS, LOST, OPEN, Records
 from forecast.scenario.families import build
+from forecast.scenario.source import FORMULA
 
 MOST_OPEN = 100_000  # as many as a scenario reads
 NO_CHANCE = 1e-6
-FORMULA = tuple("=+-@")  # what a spreadsheet takes for the beginning of a formula
 COLUMNS = ("id", "stage", "entered", *LABELS, "amount")
 
 Floats = NDArray[np.float64]

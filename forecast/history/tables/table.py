@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from forecast.history.tables.files import CSV, EXCEL, GZIP, PARQUET, check_file, kind_of, refuse
 from forecast.history.tables.headers import NO_ROWS, NO_ROWS_MEND, RECORDS, Header
 from forecast.scenario.errors import Fault
+from forecast.scenario.source import FORMULA
 
 TEXT, NUMBER, DATE = 0, 1, 2  # what a cell was where it came from
 _BEGIN_BYTES = 4096
 Kinds = NDArray[np.int8]
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def harmless(text: str) -> str:
     >>> harmless("=cmd|' /C calc'!A0"), harmless("-5.2"), harmless("web")
     ("'=cmd|' /C calc'!A0", '-5.2', 'web')
     """
-    if not text.lstrip(" ").startswith(_FORMULA):
+    if not text.lstrip(" ").startswith(FORMULA):
         return text
     try:
         float(text)
