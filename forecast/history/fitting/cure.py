@@ -53,21 +53,26 @@ class Shape:
 
 @dataclass(frozen=True)
 class Mode:
-    """Hold the best parameters: K log odds against leaving never, then each lag's log mean, cv."""
+    """Hold the best parameters: log odds (see ``Cure``), then each lag's log mean and log cv."""
 
     shapes: tuple[Shape, ...]
     theta: FloatArray
     log_likelihood: float
     log_posterior: float
+    odds: int
 
     @property
     def conversions(self) -> FloatArray:
         """Give the K conversions."""
-        return softmax(self.theta[: len(self.shapes)])
+        return conversions_of(self.theta[: self.odds], len(self.shapes))
+
+    def place(self, k: int) -> int:
+        """Give the place of way k's log mean; its log cv is behind it."""
+        return self.odds + sum(shape.free for shape in self.shapes[:k])
 
     def lag(self, k: int) -> tuple[float, float]:
         """Give the log mean and log cv of a way whose lag is told by a family."""
-        place = len(self.shapes) + sum(shape.free for shape in self.shapes[:k])
+        place = self.place(k)
         return float(self.theta[place]), float(self.theta[place + 1])
 
 
@@ -89,13 +94,24 @@ def softmax(odds: FloatArray) -> FloatArray:
     return np.asarray(powers / (math.exp(-top) + powers.sum()))
 
 
-class Cure:
-    """Give the log posterior of a stage's parameters, its maximum and its draws."""
+def conversions_of(odds: FloatArray, ways: int) -> FloatArray:
+    """Give K conversions from K log odds against leaving never, or from K - 1 against the last."""
+    chances = softmax(odds)
+    return chances if len(odds) == ways else np.append(chances, max(1.0 - chances.sum(), 0.0))
 
-    def __init__(self, counts: Counts) -> None:
+
+class Cure:
+    """Give the log posterior of a stage's parameters, its maximum and its draws.
+
+    Conversions are told by log odds against leaving never; where all leave in the end (`all_leave`)
+    by those against the last way.
+    """
+
+    def __init__(self, counts: Counts, all_leave: bool = False) -> None:
         """Set the prior's centre by the lags that were seen."""
         self.counts = counts
         self.ways = len(counts.gone)
+        self.odds = self.ways - all_leave
         self.centres = np.log(_typical_lags(counts))
         self.spreads = np.where(counts.gone > 0, MEAN_SD, UNSEEN_SD)
         self.units = [
@@ -106,13 +122,15 @@ class Cure:
         """Guess parameters from those seen to leave."""
         tally = self.counts.tally
         rest = max(float(tally.there.sum()) * 0.5, 0.5)
-        odds = np.log((tally.seen + 0.5) / rest)
+        if self.odds < self.ways:
+            rest = float(tally.seen[-1]) + 0.5
+        odds = np.log((tally.seen[: self.odds] + 0.5) / rest)
         lags = [(self.centres[k], CV_CENTRE) for k, shape in enumerate(shapes) if shape.free]
         return np.concatenate([odds, np.ravel(lags)])
 
     def tables(self, shapes: tuple[Shape, ...], theta: FloatArray) -> list[DayTable]:
         """Tabulate the lags of all ways."""
-        found, place, days = [], self.ways, self.counts.tally.longest
+        found, place, days = [], self.odds, self.counts.tally.longest
         for k, shape in enumerate(shapes):
             lag = theta[place : place + 2]
             found.append(shape.table or _family_table(shape, lag, days, self.units[k]))
@@ -120,13 +138,15 @@ class Cure:
         return found
 
     def log_prior(self, shapes: tuple[Shape, ...], theta: FloatArray) -> tuple[float, FloatArray]:
-        """Give the logarithm of the prior of theta (up to a constant) and its slope."""
-        chances = softmax(theta[: self.ways])
-        never = max(1.0 - float(chances.sum()), 1e-300)
-        value = HALF_CASE * float(np.log(np.maximum(chances, 1e-300)).sum() + math.log(never))
+        """Give the logarithm of the prior of theta (up to what lags add to it) and its slope."""
+        chances = softmax(theta[: self.odds])
+        rest = max(1.0 - float(chances.sum()), 1e-300)
+        value = HALF_CASE * float(np.log(np.maximum(chances, 1e-300)).sum() + math.log(rest))
+        parts = self.odds + 1
+        value += math.lgamma(HALF_CASE * parts) - parts * math.lgamma(HALF_CASE)
         slope = np.empty_like(theta)
-        slope[: self.ways] = HALF_CASE * (1.0 - (self.ways + 1) * chances)
-        place = self.ways
+        slope[: self.odds] = HALF_CASE * (1.0 - parts * chances)
+        place = self.odds
         for k, shape in enumerate(shapes):
             if shape.free:
                 off = theta[place : place + 2] - (self.centres[k], CV_CENTRE)
@@ -140,19 +160,20 @@ class Cure:
     def log_likelihood(self, shapes: tuple[Shape, ...], theta: FloatArray) -> float:
         """Give the log-likelihood."""
         tables = self.tables(shapes, theta)
-        chances = softmax(theta[: self.ways])
+        chances = conversions_of(theta[: self.odds], self.ways)
         value = self.counts.score(chances, self.counts.reached(tables)).value
         return value + sum(self.counts.lag_part(k, table) for k, table in enumerate(tables))
 
     def slope(self, shapes: tuple[Shape, ...], theta: FloatArray) -> tuple[float, FloatArray]:
         """Give the log posterior and its slope; lags are differentiated numerically, by tables."""
         counts, tables = self.counts, self.tables(shapes, theta)
-        chances = softmax(theta[: self.ways])
+        chances = conversions_of(theta[: self.odds], self.ways)
         score = counts.score(chances, counts.reached(tables))
         value = score.value + sum(counts.lag_part(k, table) for k, table in enumerate(tables))
         prior, slope = self.log_prior(shapes, theta)
-        slope[: self.ways] += chances * (score.conversions - score.conversions @ chances)
-        place, tally = self.ways, counts.tally
+        part = chances * (score.conversions - score.conversions @ chances)
+        slope[: self.odds] += part[: self.odds]
+        place, tally = self.odds, counts.tally
         for k, shape in enumerate(shapes):
             for i in range(place, place + shape.free):
                 sides = []
@@ -161,8 +182,8 @@ class Cure:
                     moved[i - place] += sign * STEP
                     table = _family_table(shape, moved, tally.longest, self.units[k])
                     now, before = table.by[tally.age[:, k]], table.by[tally.unseen[:, k]]
-                    part = score.now[:, k] @ now + score.before[:, k] @ before
-                    sides.append(counts.lag_part(k, table) + float(part))
+                    rest = score.now[:, k] @ now + score.before[:, k] @ before
+                    sides.append(counts.lag_part(k, table) + float(rest))
                 slope[i] += (sides[0] - sides[1]) / (2.0 * STEP)
             place += shape.free
         return value + prior, slope
@@ -174,7 +195,7 @@ class Cure:
             value, slope = self.slope(shapes, theta)
             return -value, -slope
 
-        bounds = [(-25.0, 25.0)] * self.ways
+        bounds = [(-25.0, 25.0)] * self.odds
         for k, shape in enumerate(shapes):
             if shape.free:
                 bounds += [(self.centres[k] - 8.0, self.centres[k] + 8.0), LOG_CV_BOUNDS]
@@ -182,7 +203,7 @@ class Cure:
         found = minimize(downhill, begin, jac=True, method="L-BFGS-B", bounds=bounds)
         theta = np.asarray(found.x, dtype=np.float64)
         likelihood = -float(found.fun) - self.log_prior(shapes, theta)[0]
-        return Mode(shapes, theta, likelihood, -float(found.fun))
+        return Mode(shapes, theta, likelihood, -float(found.fun), self.odds)
 
     def covariance(self, mode: Mode) -> FloatArray:
         """Give the inverse of the observed information, made positive where it is not."""
@@ -197,9 +218,9 @@ class Cure:
         values, vectors = np.linalg.eigh(0.5 * (information + information.T))
         return np.asarray((vectors / np.maximum(values, 0.05)) @ vectors.T)
 
-    def posterior(self, mode: Mode) -> Posterior:
+    def posterior(self, mode: Mode, covariance: FloatArray) -> Posterior:
         """Draw from the posterior; where few draws count, once more from what was found."""
-        centre, covariance = mode.theta, self.covariance(mode)
+        centre = mode.theta
         for draws in (DRAWS, 2 * DRAWS):
             theta, log_density = _proposal(centre, covariance, draws)
             log_weights = np.array(
@@ -218,13 +239,11 @@ class Cure:
             centre = weights @ theta
             off = theta - centre
             covariance = 1.2 * (off.T * weights) @ off + 1e-6 * np.eye(len(centre))
-        chances = np.array([softmax(t[: self.ways]) for t in theta])
+        chances = np.array([conversions_of(t[: self.odds], self.ways) for t in theta])
         means = np.full((len(theta), self.ways), np.nan)
-        place = self.ways
         for k, shape in enumerate(mode.shapes):
             if shape.free:
-                means[:, k] = theta[:, place]
-                place += 2
+                means[:, k] = theta[:, mode.place(k)]
         return Posterior(weights, chances, means, evidence, effective)
 
 

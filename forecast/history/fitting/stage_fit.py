@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from forecast.history.fitting.cure import Cure, Mode, Posterior, Shape
+from forecast.history.fitting.bias import unbiased
+from forecast.history.fitting.cure import Cure, Mode, Shape
 from forecast.history.fitting.lag_families import FAMILIES, DayTable, FloatArray
 from forecast.history.fitting.likelihood import Counts
 from forecast.history.fitting.seen_lags import (
@@ -17,6 +19,7 @@ from forecast.history.fitting.seen_lags import (
     self_consistent,
 )
 from forecast.history.fitting.tallies import Tally
+from forecast.history.records import LOST
 
 VALUES = "values"
 CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
@@ -29,12 +32,16 @@ class StageFit:
     """Hold what the stays of a stage say.
 
     `weights` (N), `conversions` (N, K) and `means` (N, K, days) are draws of what is not known,
-    over all families that fit about as well; `mode` is the best fit of the best families, and
-    `aic` has each way's, by family. `bins` has the lags that are told as they were seen.
+    over all models that fit about as well; `mode` is the best fit of the best model, and `aic` has
+    each way's, by family. `values` and `log_means` (K) are conversions and log mean lags (NaN where
+    no family tells them) without bias, averaged over these models. `bins` has the lags that are
+    told as they were seen.
     """
 
     tally: Tally
     mode: Mode
+    values: FloatArray
+    log_means: FloatArray
     aic: tuple[dict[str, float], ...]
     weights: FloatArray
     conversions: FloatArray
@@ -44,9 +51,8 @@ class StageFit:
     tables: list[DayTable]
 
     def mean_and_cv(self, k: int) -> tuple[float, float]:
-        """Give the best fit's mean lag on way k, told by a family, in days, and its cv."""
-        log_mean, log_cv = self.mode.lag(k)
-        mean = float(np.exp(log_mean))
+        """Give the mean lag on way k, told by a family, in days, and its cv."""
+        mean, log_cv = float(np.exp(self.log_means[k])), self.mode.lag(k)[1]
         return mean + self.shifts[k], float(np.exp(log_cv)) * mean / (mean + self.shifts[k])
 
 
@@ -61,23 +67,29 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
         for family in FAMILIES:
             _try(cure, mode, k, family, tried)
     near = [m for m in tried.values() if _steps(m, mode) <= 1]
-    good = [
+    same = [
         m
         for m in near
-        if m.log_posterior > mode.log_posterior - AS_GOOD
-        and all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
+        if all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
     ]
-    good = sorted(good, key=lambda m: -m.log_posterior)[:MOST_AVERAGED]
+    good = [(cure, m) for m in same]
+    if LOST in tally.ways and len(tally.ways) > 1:
+        good += _where_all_leave(cure, mode)
+    best = max(m.log_posterior for _, m in good)
+    good = [pair for pair in good if pair[1].log_posterior > best - AS_GOOD]
+    good = sorted(good, key=lambda pair: -pair[1].log_posterior)[:MOST_AVERAGED]
     aic = tuple(
         {m.shapes[k].family: _aic(m, tried_bins) for m in near if _steps(m, mode, but=k) == 0}
         for k in range(len(tally.ways))
     )
     # A lag that is rounded up to whole units is half a unit longer than the law's.
     shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
-    weights, conversions, log_means = _average([cure.posterior(m) for m in good])
-    means = np.exp(log_means) + np.array(shifts)
+    found = _average(good)
     tables = cure.tables(mode.shapes, mode.theta)
-    return StageFit(tally, mode, aic, weights, conversions, means, shifts, bins, tables)
+    return StageFit(
+        tally, mode, found.values, found.log_means_unbiased, aic, found.weights,
+        found.conversions, np.exp(found.log_means) + np.array(shifts), shifts, bins, tables,
+    )
 
 
 def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
@@ -156,12 +168,35 @@ def _steps(one: Mode, other: Mode, but: int = -1) -> int:
     return sum(a != b for k, (a, b) in pairs if k != but)
 
 
-def _average(posteriors: list[Posterior]) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _where_all_leave(cure: Cure, mode: Mode) -> list[tuple[Cure, Mode]]:
+    """Fit the model that none stays forever, with the best families of it."""
+    whole = Cure(cure.counts, all_leave=True)
+    first = whole.mode(mode.shapes)
+    tried = {first.shapes: first}
+    found = _best_families(whole, first, tried)
+    return [(whole, m) for m in tried.values() if _steps(m, found) <= 1]
+
+
+class _Averaged(NamedTuple):
+    weights: FloatArray
+    conversions: FloatArray
+    log_means: FloatArray
+    values: FloatArray
+    log_means_unbiased: FloatArray
+
+
+def _average(models: list[tuple[Cure, Mode]]) -> _Averaged:
+    """Average models by their evidence."""
+    covariances = [cure.covariance(mode) for cure, mode in models]
+    posteriors = [c.posterior(m, v) for (c, m), v in zip(models, covariances, strict=True)]
     evidence = np.array([p.log_evidence for p in posteriors])
     shares = np.exp(evidence - evidence.max())
     shares /= shares.sum()
-    return (
+    best = [unbiased(c, m, v) for (c, m), v in zip(models, covariances, strict=True)]
+    return _Averaged(
         np.concatenate([s * p.weights for s, p in zip(shares, posteriors, strict=True)]),
         np.concatenate([p.conversions for p in posteriors]),
         np.concatenate([p.log_means for p in posteriors]),
+        shares @ np.array([c for c, _ in best]),
+        shares @ np.array([m for _, m in best]),
     )

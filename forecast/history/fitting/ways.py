@@ -114,7 +114,7 @@ def _conversion(fit: StageFit, k: int) -> tuple[float, float]:
     was seen to go this way, for then all that is known is how few they can be.
     """
     mean, variance = moments(fit.conversions[:, k], fit.weights)
-    return (float(fit.mode.conversions[k]) if fit.tally.seen[k] > 0 else mean), variance
+    return (float(fit.values[k]) if fit.tally.seen[k] > 0 else mean), variance
 
 
 def _beta_known(won: float, lost: float) -> Known:
