@@ -33,7 +33,7 @@ MEAN_SD, UNSEEN_SD = 1.0, 0.5
 CV_CENTRE, CV_SD = 0.0, 0.4
 STEP = 1e-5
 FREEDOM = 6.0
-DRAWS = 256
+DRAWS = 512
 DIFFERENT_LAGS, LAGS_FOR_UNIT = 5, 20  # fewer may be multiples of a number by chance
 ENOUGH = 0.1  # of draws that count: fewer, and the proposal is fitted to them once more
 

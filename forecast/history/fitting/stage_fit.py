@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from forecast.history.records import LOST
 
 VALUES = "values"
 CLEARLY = 10.0  # of AIC: bins are taken if they are better than any family by more
-MOST_AVERAGED = 3
+MOST_AVERAGED = 4
 AS_GOOD = 4.0  # log posterior below the best at which a family does not count any more
 
 
@@ -33,8 +33,8 @@ class StageFit:
 
     `weights` (N), `conversions` (N, K) and `means` (N, K, days) are draws of what is not known,
     over all models that fit about as well; `mode` is the best fit of the best model, and `aic` has
-    each way's, by family. `values` and `log_means` (K) are conversions and log mean lags (NaN where
-    no family tells them) without bias, averaged over these models. `bins` has the lags that are
+    each way's, by family. `values` and `log_means` (K) are its conversions and log mean lags (NaN
+    where no family tells them) without their bias. `bins` has the lags that are
     told as they were seen.
     """
 
@@ -63,44 +63,65 @@ def fit_stage(tally: Tally, delayed: bool) -> StageFit:
     tried = {mode.shapes: mode}
     mode = _best_families(cure, mode, tried)
     mode, bins, tried_bins = _with_bins(cure, mode, tried, delayed)
+    models = [(cure, m) for m in tried.values() if _steps(m, mode) <= 1]
+    if LOST in tally.ways and len(tally.ways) > 1:
+        whole, other, others = _where_all_leave(cure, mode, bins)
+        models += [(whole, m) for m in others.values() if _steps(m, other) <= 1]
+        if other.log_posterior > mode.log_posterior:
+            cure, mode, tried = whole, other, others
     for k in bins:  # what families would have made of it
         for family in FAMILIES:
             _try(cure, mode, k, family, tried)
-    near = [m for m in tried.values() if _steps(m, mode) <= 1]
-    same = [
-        m
-        for m in near
-        if all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
-    ]
-    good = [(cure, m) for m in same]
-    if LOST in tally.ways and len(tally.ways) > 1:
-        good += _where_all_leave(cure, mode)
-    best = max(m.log_posterior for _, m in good)
-    good = [pair for pair in good if pair[1].log_posterior > best - AS_GOOD]
-    good = sorted(good, key=lambda pair: -pair[1].log_posterior)[:MOST_AVERAGED]
     aic = tuple(
-        {m.shapes[k].family: _aic(m, tried_bins) for m in near if _steps(m, mode, but=k) == 0}
+        {
+            m.shapes[k].family: _aic(m, tried_bins)
+            for m in tried.values()
+            if _steps(m, mode, but=k) == 0 and _steps(m, mode) <= 1
+        }
         for k in range(len(tally.ways))
     )
     # A lag that is rounded up to whole units is half a unit longer than the law's.
     shifts = tuple(0.5 * unit if unit > 1 else 0.0 for unit in cure.units)
-    found = _average(good)
+    weights, conversions, log_means = _average(_good(models, bins))
+    means = np.exp(log_means) + np.array(shifts)
+    values, log_values = unbiased(cure, mode, cure.covariance(mode))
     tables = cure.tables(mode.shapes, mode.theta)
-    return StageFit(
-        tally, mode, found.values, found.log_means_unbiased, aic, found.weights,
-        found.conversions, np.exp(found.log_means) + np.array(shifts), shifts, bins, tables,
-    )
+    known = weights, conversions, means
+    return StageFit(tally, mode, values, log_values, aic, *known, shifts, bins, tables)
 
 
-def _best_families(cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
+def _where_all_leave(
+    cure: Cure, mode: Mode, bins: dict[int, Bins]
+) -> tuple[Cure, Mode, dict[tuple[Shape, ...], Mode]]:
+    """Fit the model that none stays forever, with the best families of it."""
+    whole = Cure(cure.counts, all_leave=True)
+    found = whole.mode(mode.shapes)
+    tried = {found.shapes: found}
+    return whole, _best_families(whole, found, tried, set(bins)), tried
+
+
+def _good(models: list[tuple[Cure, Mode]], bins: dict[int, Bins]) -> list[tuple[Cure, Mode]]:
+    """Choose the models that fit about as well as the best."""
+    same = [
+        (cure, m)
+        for cure, m in models
+        if all((shape.family == VALUES) == (k in bins) for k, shape in enumerate(m.shapes))
+    ]
+    same = sorted(same, key=lambda pair: -pair[1].log_posterior)[:MOST_AVERAGED]
+    return [pair for pair in same if pair[1].log_posterior > same[0][1].log_posterior - AS_GOOD]
+
+
+def _best_families(
+    cure: Cure, mode: Mode, tried: dict[tuple[Shape, ...], Mode], but: Collection[int] = ()
+) -> Mode:
     """Try families way by way, the one with the most cases first, until none is better."""
-    order = np.argsort(-cure.counts.gone)
+    order = [int(k) for k in np.argsort(-cure.counts.gone) if k not in but]
     for _ in range(3):
         before = mode
         for k in order:
             for family in FAMILIES:
-                other = _try(cure, mode, int(k), family, tried)
-                if other.log_likelihood > mode.log_likelihood:
+                other = _try(cure, mode, k, family, tried)
+                if other.log_posterior > mode.log_posterior:
                     mode = other
         if mode is before:
             break
@@ -129,29 +150,17 @@ def _with_bins(
         tried_bins |= bins
         if _aic(other, bins) < _aic(mode, found) - CLEARLY:
             mode, found = other, bins
-            mode = _best_families_beside(cure, mode, found, tried)
+            mode = _best_families(cure, mode, tried, found)
     return mode, found, tried_bins
 
 
-def _best_families_beside(
-    cure: Cure, mode: Mode, bins: dict[int, Bins], tried: dict[tuple[Shape, ...], Mode]
-) -> Mode:
-    for k in range(len(mode.shapes)):
-        if k not in bins:
-            for family in FAMILIES:
-                other = _try(cure, mode, k, family, tried)
-                if other.log_likelihood > mode.log_likelihood:
-                    mode = other
-    return mode
-
-
 def _aic(mode: Mode, bins: dict[int, Bins]) -> float:
-    """Akaike's criterion; all but one of the bins' chances are parameters."""
+    """Akaike's criterion with the prior; all but one of the bins' chances are parameters."""
     free = sum(
         len(bins[k].chances) - 1 if shape.family == VALUES and k in bins else shape.free
         for k, shape in enumerate(mode.shapes)
     )
-    return 2.0 * (len(mode.shapes) + free) - 2.0 * mode.log_likelihood
+    return 2.0 * (mode.odds + free) - 2.0 * mode.log_posterior
 
 
 def _try(cure: Cure, mode: Mode, k: int, family: str, tried: dict[tuple[Shape, ...], Mode]) -> Mode:
@@ -168,35 +177,14 @@ def _steps(one: Mode, other: Mode, but: int = -1) -> int:
     return sum(a != b for k, (a, b) in pairs if k != but)
 
 
-def _where_all_leave(cure: Cure, mode: Mode) -> list[tuple[Cure, Mode]]:
-    """Fit the model that none stays forever, with the best families of it."""
-    whole = Cure(cure.counts, all_leave=True)
-    first = whole.mode(mode.shapes)
-    tried = {first.shapes: first}
-    found = _best_families(whole, first, tried)
-    return [(whole, m) for m in tried.values() if _steps(m, found) <= 1]
-
-
-class _Averaged(NamedTuple):
-    weights: FloatArray
-    conversions: FloatArray
-    log_means: FloatArray
-    values: FloatArray
-    log_means_unbiased: FloatArray
-
-
-def _average(models: list[tuple[Cure, Mode]]) -> _Averaged:
+def _average(models: list[tuple[Cure, Mode]]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Average models by their evidence."""
-    covariances = [cure.covariance(mode) for cure, mode in models]
-    posteriors = [c.posterior(m, v) for (c, m), v in zip(models, covariances, strict=True)]
+    posteriors = [cure.posterior(mode, cure.covariance(mode)) for cure, mode in models]
     evidence = np.array([p.log_evidence for p in posteriors])
     shares = np.exp(evidence - evidence.max())
     shares /= shares.sum()
-    best = [unbiased(c, m, v) for (c, m), v in zip(models, covariances, strict=True)]
-    return _Averaged(
+    return (
         np.concatenate([s * p.weights for s, p in zip(shares, posteriors, strict=True)]),
         np.concatenate([p.conversions for p in posteriors]),
         np.concatenate([p.log_means for p in posteriors]),
-        shares @ np.array([c for c, _ in best]),
-        shares @ np.array([m for _, m in best]),
     )
