@@ -25,8 +25,6 @@ from forecast.scenario.families import build
 SAME_DAY = 0.005  # of days: a mean lag below it is none
 NEVER = "1200 months"  # later than any horizon: those who are never seen to leave
 LEAST_NEVER = 0.003
-# From here on the days of losing tell when somebody cleaned up, not when deals died.
-UNCLEAN = 0.05
 NEVER_APART = 0.02  # of those not won: a smaller difference is not written for a group
 SLICES = 20
 MOST_VALUES = 40
@@ -122,11 +120,7 @@ class Journey:
             elif together and base is None:
                 page.add(f"{space}  lag: 0 days", "no lag is known")
         lost = ways.get(LOST)
-        never = _never(ways if base is None else base)
-        if lost is not None and lost.lag is not None and never >= UNCLEAN:
-            if base is None:
-                page.comment(_unclean(lost, lost.lag, never), indent)
-        elif lost is not None and lost.lag is not None:
+        if lost is not None and lost.lag is not None:
             if base is None or _loses_otherwise(ways, base):
                 _write_lost(page, lost, lost.lag, _never(ways), space)
         elif base is None:
@@ -134,15 +128,6 @@ class Journey:
                 "lost: no day of losing is known, so what is not won counts as lost at once.",
                 indent,
             )
-
-
-def _unclean(lost: WayFit, lag: LagFit, never: float) -> str:
-    return (
-        f"lost: {share(lost.conversion.value)} were closed as lost after {lag_note(lag)}. But "
-        f"{share(never)} are never closed at all, so the days of losing tell when somebody looked, "
-        "not when a deal was lost. Any loss may still be in the list: what is not won counts as "
-        "lost at once, and an open deal's chance fades with its age."
-    )
 
 
 def _differing(base: Mapping[str, WayFit], own: Mapping[str, WayFit]) -> dict[str, WayFit]:
