@@ -8,25 +8,30 @@ from typing import NamedTuple
 import numpy as np
 
 from forecast.history.fitting.lag_families import FloatArray
-from forecast.history.fitting.pooling import differ, group_counts, pool
+from forecast.history.fitting.pooling import differ, group_counts
 from forecast.history.fitting.stage_fit import StageFit
 from forecast.history.fitting.tallies import DayClock, Stays, tally
 
 CLEARLY = 1e-3  # the p-value at which months differ
 LEAST_MONTHS, LEAST_CASES = 4, 5.0
+MOST_GONE = 0.999
+WALKS = np.array([0.0, 0.03, 0.06, 0.12, 0.25])  # of the level a month, by its mean
+WALKS_PRIOR = np.array([0.4, 0.2, 0.2, 0.15, 0.05])
+NOISES = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # of single months, by the mean
 
 
 class Drift(NamedTuple):
     """Hold the p-value of months of entry being alike, and by way the variance between them (K).
 
     `between` is 0 where they may be alike. `early` and `late` (K) are the conversions of the
-    earlier and the later half of the months.
+    earlier and the later half of the months, `now` (K) those to expect of the month to come.
     """
 
     p_value: float
     between: FloatArray
     early: FloatArray
     late: FloatArray
+    now: FloatArray
 
     def sentence(self, k: int) -> str:
         """Tell it, if there is something to tell."""
@@ -34,7 +39,7 @@ class Drift(NamedTuple):
             return ""
         return (
             f"; months of entry differ (p = {self.p_value:.1g}): {self.early[k]:.1%} in the "
-            f"earlier half of them, {self.late[k]:.1%} in the later"
+            f"earlier half of them, {self.late[k]:.1%} in the later; the level now is taken"
         )
 
 
@@ -45,7 +50,7 @@ def drift(stays: Stays, fit: StageFit, clock: DayClock | None, delayed: bool) ->
     by the variance between months, however many cases there were.
     """
     ways = len(stays.ways)
-    none = Drift(1.0, np.zeros(ways), np.zeros(ways), np.zeros(ways))
+    none = Drift(1.0, np.zeros(ways), np.zeros(ways), np.zeros(ways), fit.values)
     month = _months(stays)
     parts = [tally(stays, clock, month == m) for m in np.unique(month)]
     groups = [group_counts(part, fit.tables, delayed) for part in parts]
@@ -58,14 +63,45 @@ def drift(stays: Stays, fit: StageFit, clock: DayClock | None, delayed: bool) ->
         return none._replace(p_value=p_value)
     gone = np.array([g.gone for g in groups])
     cases = np.array([g.cases for g in groups])
-    between = [pool(gone[:, k], cases[:, k], fit.mode.conversions[k]).between for k in range(ways)]
+    levels = [level_now(gone[:, k], cases[:, k]) for k in range(ways)]
+    now = np.array([level for level, _ in levels])
+    # What is never seen to leave keeps its share where the ways together would leave none.
+    now *= min(1.0, MOST_GONE / max(float(now.sum()), 1e-9))
     half = len(kept) // 2
     return Drift(
         p_value,
-        np.array(between),
+        np.array([variance for _, variance in levels]),
         gone[:half].sum(axis=0) / cases[:half].sum(axis=0),
         gone[half:].sum(axis=0) / cases[half:].sum(axis=0),
+        now,
     )
+
+
+def level_now(gone: FloatArray, cases: FloatArray) -> tuple[float, float]:
+    """Give the conversion to expect of the month after some months, and its variance.
+
+    The months' conversions are a level that walks, the noise of each month, and chance (a local
+    level: Harvey 1989, Forecasting, Structural Time Series Models and the Kalman Filter). How far
+    it walks and how large the noise is are averaged over what the months leave possible.
+    """
+    seen, mean = gone / cases, float(gone.sum() / cases.sum())
+    chance = mean * (1.0 - mean) / cases
+    walk, noise = (grid.ravel() for grid in np.meshgrid(WALKS * mean, NOISES * mean, indexing="ij"))
+    level = np.full(len(walk), seen[0])
+    variance = chance[0] + noise**2
+    logs = np.log(np.repeat(WALKS_PRIOR, len(NOISES)))
+    for y, own in zip(seen[1:], chance[1:], strict=True):
+        variance = variance + walk**2
+        total = variance + noise**2 + own
+        off = y - level
+        logs = logs - 0.5 * (np.log(total) + off**2 / total)
+        level = level + variance / total * off
+        variance = variance * (1.0 - variance / total)
+    weight = np.exp(logs - logs.max())
+    weight /= weight.sum()
+    value = float(weight @ level)
+    spread = variance + walk**2 + noise**2 + (level - value) ** 2
+    return min(max(value, 1e-9), 1.0), float(weight @ spread)
 
 
 def _months(stays: Stays) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

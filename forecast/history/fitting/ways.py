@@ -93,6 +93,8 @@ def _way(fit: StageFit, k: int, change: Drift, between_cohorts: bool) -> WayFit:
     value, variance = _conversion(fit, k)
     share = known(fit.conversions[:, k], fit.weights)
     between = change.between[k] if between_cohorts else 0.0
+    if between > 0.0:
+        value = float(change.now[k])
     won, lost = beta_cases(value, variance + between)
     if between > 0.0:
         share = _beta_known(won, lost)
@@ -186,10 +188,11 @@ def _groups(
         # The whole is known less well than by its cases, for want of knowing its lag, or change.
         total = way.won + way.lost
         plain = value * (1.0 - value) / (cases.sum() + 1.0)
-        extra = max(way.won * way.lost / total**2 / (total + 1.0) - plain, 0.0) / value**2
+        extra = max(way.won * way.lost / total**2 / (total + 1.0) - plain, 0.0)
+        extra /= way.conversion.value**2
         lags = group_lags(tallies, groups, fit.mode, fit.tables, k)
         for g, code in enumerate(there):
-            mean = float(pooled.mean[g])
+            mean = _moved(float(pooled.mean[g]), value, way.conversion.value)
             won, lost = beta_cases(mean, float(pooled.variance[g]) + extra * mean**2)
             share = _beta_known(won, lost)
             entered = int(tallies[g].entered.sum())
@@ -205,6 +208,14 @@ def _groups(
                 )
             )
     return found
+
+
+def _moved(chance: float, one: float, other: float) -> float:
+    """Move a chance as far, in log odds, as one is from another: groups go along with the whole."""
+    if one == other or not (0.0 < chance < 1.0 and 0.0 < one < 1.0 and 0.0 < other < 1.0):
+        return chance
+    odds = chance / (1.0 - chance) * other / (1.0 - other) * (1.0 - one) / one
+    return odds / (1.0 + odds)
 
 
 def _group_lag(lag: LagFit | None, own: tuple[float, float] | None, dated: int) -> LagFit | None:
