@@ -128,14 +128,16 @@ def test_those_who_never_leave_stay_and_the_others_are_lost_as_fitted():
     assert lost.cdf(np.array([3_000.0]))[0] == pytest.approx(0.66 / 0.7, abs=1e-3)
 
 
-def test_where_many_are_never_closed_the_days_of_losing_are_not_taken_for_days_of_loss():
+def test_where_many_are_never_closed_the_losses_keep_their_days():
+    """An open deal of age a is won with chance c S / (c S + l S' + n): losses have left the list."""
     ways = (way("lead", "won", 0.5, 30.0), way("lead", "lost", 0.3, 20.0))
     rows = [("A-1", "lead", LAST - 40, "web", "unknown", "small", 10.0)]
     given = a_fit(ways=ways, stages=("lead",), arrivals=a_fit().arrivals[:1], gaps={},
                   open_items=opened(rows))  # fmt: skip
-    assert "lost" not in scenario_of(given).journey["lead"].transitions
-    assert "30% were closed as lost after 20 days" in " ".join(
-        line.strip("# ") for line in write_scenario(given).splitlines()
+    lost = scenario_of(given).journey["lead"].transitions["lost"].lag.family
+    assert lost.cdf(np.array([1_000.0]))[0] == pytest.approx(0.3 / 0.5, abs=1e-3)
+    assert lost.cdf(np.array([20.0]))[0] == pytest.approx(
+        0.6 * build("gamma", {"mean": 20.0, "cv": 0.7}).cdf(np.array([20.0]))[0], abs=0.03
     )
 
 

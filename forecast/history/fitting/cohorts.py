@@ -84,7 +84,7 @@ def level_now(gone: FloatArray, cases: FloatArray) -> tuple[float, float]:
     level: Harvey 1989, Forecasting, Structural Time Series Models and the Kalman Filter). How far
     it walks and how large the noise is are averaged over what the months leave possible.
     """
-    seen, mean = gone / cases, float(gone.sum() / cases.sum())
+    seen, mean = gone / cases, float((gone.sum() + 0.5) / (cases.sum() + 1.0))
     chance = mean * (1.0 - mean) / cases
     walk, noise = (grid.ravel() for grid in np.meshgrid(WALKS * mean, NOISES * mean, indexing="ij"))
     level = np.full(len(walk), seen[0])

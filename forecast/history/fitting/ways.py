@@ -41,8 +41,9 @@ def fit_ways(
     out what entered before that day ordinal. With `between_cohorts` a conversion is not known any
     better than months differ in it, where they clearly do.
 
-    Values are the likeliest ones; `won` and `lost` are those of the beta with that mean and the
-    variance of what is known. Raises ValueError for a label that records do not have.
+    Values are the likeliest ones without their bias (see ``bias``), conversions those of late where
+    months of entry differ; `won` and `lost` are those of the beta with that mean and the variance
+    of what is known. Raises ValueError for a label that records do not have.
     """
     strange = set(labels) - set(LABELS)
     if strange:
