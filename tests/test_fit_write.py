@@ -129,7 +129,7 @@ def test_those_who_never_leave_stay_and_the_others_are_lost_as_fitted():
 
 
 def test_where_many_are_never_closed_the_losses_keep_their_days():
-    """An open deal of age a is won with chance c S / (c S + l S' + n): losses have left the list."""
+    """An open deal is won with chance c S / (c S + l S' + n): losses have left the list."""
     ways = (way("lead", "won", 0.5, 30.0), way("lead", "lost", 0.3, 20.0))
     rows = [("A-1", "lead", LAST - 40, "web", "unknown", "small", 10.0)]
     given = a_fit(ways=ways, stages=("lead",), arrivals=a_fit().arrivals[:1], gaps={},

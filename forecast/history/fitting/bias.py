@@ -35,7 +35,7 @@ def unbiased(cure: Cure, mode: Mode, covariance: FloatArray) -> tuple[FloatArray
 
     def log_chances(at: FloatArray) -> FloatArray:
         c = conversions_of(at[: mode.odds], ways)
-        return np.log(np.maximum(np.append(c, 1.0 - c.sum()), 1e-300))
+        return np.asarray(np.log(np.maximum(np.append(c, 1.0 - c.sum()), 1e-300)))
 
     c = np.exp(log_chances(theta))
     tilt = np.zeros(ways + 1)
@@ -64,13 +64,13 @@ def _offset(cure: Cure, mode: Mode, covariance: FloatArray) -> tuple[FloatArray,
     def means(at: FloatArray) -> FloatArray:
         return _means(cure, mode, exposure, at)
 
-    root = np.linalg.cholesky(covariance)
+    root = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     here = means(mode.theta)
     there = here > LEAST_MEAN
     slopes = _slopes(means, mode.theta, root)[:, there]
     scores = slopes / here[there]
     values, vectors = np.linalg.eigh(scores @ slopes.T)
-    moves = root @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    moves = np.asarray(root @ (vectors * np.sqrt(np.maximum(values, 0.0))), dtype=np.float64)
     bent = _bend(means, mode.theta, moves)[there]
     prior = cure.log_prior(mode.shapes, mode.theta)[1]
     return root @ (root.T @ prior - 0.5 * scores @ bent), moves
@@ -97,12 +97,12 @@ def _exposure(cure: Cure) -> FloatArray:
     """Count the stays that would have been seen to leave after so many days: (K, D + 1)."""
     tally = cure.counts.tally
     size = tally.longest + 2
-    found = np.zeros(tally.left.shape)
+    found = np.zeros((len(tally.ways), size - 1))
     for k in range(len(tally.ways)):
         begin = np.minimum(tally.unseen[:, k], size - 1)
         end = np.clip(tally.age[:, k], begin, size - 1)
         ends = np.bincount(begin, tally.entered, size) - np.bincount(end, tally.entered, size)
-        found[k] = np.cumsum(ends)[: found.shape[1]]
+        found[k] = np.cumsum(ends)[: size - 1]
     return found
 
 
