@@ -14,7 +14,7 @@ from forecast.history.records import OPEN, UNDATED, WON, Gap, Records
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
 MONTHS = 3  # of a quarter
-LEAST_QUARTERS = 3.0
+LEAST_QUARTERS = 2.0
 LEAST_WINS = 60
 LEAST_MONTH = 5.0  # wins to expect of a month that is looked at
 MAIN_SHARE = 0.2  # of the wins that come straight from a stage, for it to be looked at
