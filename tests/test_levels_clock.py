@@ -14,6 +14,7 @@ from forecast.history.records import OPEN, UNDATED, build_records
 
 SPEED = (0.7, 0.9, 1.4)
 EVEN = {
+    "two quarters": Made(days=190, rate=8.0),
     "three quarters": Made(days=300, rate=8.0),
     "no losses": Made(days=400, rate=4.0, won=gamma_days(30, 0.7), lost=never),
     "growing": Made(days=450, rate=4.0, growth=1.2),

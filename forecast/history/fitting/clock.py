@@ -77,7 +77,7 @@ def find_clock(records: Records, fiscal_year_start: int = 1) -> Clock:
     It is tested by the likelihood ratio against w = 1 and, as single months differ for many
     reasons, by F against the spread of months in the same place of the quarter; the same for young
     and for old deals alone (below and above the median age at the win). The larger p of a pair
-    counts, and the least of the three times three must be below 1%; there must be 3 quarters and
+    counts, and the least of the three times three must be below 1%; there must be 2 quarters and
     60 wins. Where young and old deals run by clocks of their own, the speeds are those that come
     nearest to the wins of each month, and `said` tells.
     """

@@ -193,7 +193,7 @@ def _groups(
         extra /= way.conversion.value**2
         lags = group_lags(tallies, groups, fit.mode, fit.tables, k)
         for g, code in enumerate(there):
-            mean = _moved(float(pooled.mean[g]), value, way.conversion.value)
+            mean = float(pooled.mean[g])
             won, lost = beta_cases(mean, float(pooled.variance[g]) + extra * mean**2)
             share = _beta_known(won, lost)
             entered = int(tallies[g].entered.sum())
@@ -209,14 +209,6 @@ def _groups(
                 )
             )
     return found
-
-
-def _moved(chance: float, one: float, other: float) -> float:
-    """Move a chance as far, in log odds, as one is from another: groups go along with the whole."""
-    if one == other or not (0.0 < chance < 1.0 and 0.0 < one < 1.0 and 0.0 < other < 1.0):
-        return chance
-    odds = chance / (1.0 - chance) * other / (1.0 - other) * (1.0 - one) / one
-    return odds / (1.0 + odds)
 
 
 def _group_lag(lag: LagFit | None, own: tuple[float, float] | None, dated: int) -> LagFit | None:
