@@ -57,10 +57,14 @@ def test_the_level_of_late_is_taken_where_it_moved_only():
     cases = np.full(12, 500.0)
     rng = np.random.default_rng(5)
     still = 0.3 + 0.03 * rng.standard_normal(12)
-    value, variance = level_now(cases * still, cases)
+    value, variance = level_now(cases * still, cases, cases)
     assert value == pytest.approx(still.mean(), abs=0.02)
     moved = np.where(np.arange(12) < 6, 0.2, 0.45) + 0.01 * rng.standard_normal(12)
-    late, unsure = level_now(cases * moved, cases)
+    late, unsure = level_now(cases * moved, cases, cases)
     assert late == pytest.approx(0.45, abs=0.02)
     assert np.sqrt(variance) < 0.06 < np.sqrt(unsure) + 0.03
-    assert level_now(np.zeros(6), cases[:6])[0] < 0.01
+    # Of the last month a tenth was seen by now, and four times as much as others had.
+    seen = np.append(cases[:-1], 50.0)
+    young, _ = level_now(seen * np.append(still[:-1], 0.9), seen, cases)
+    assert young == pytest.approx(still.mean(), abs=0.02)
+    assert level_now(np.zeros(6), cases[:6], cases[:6])[0] < 0.01

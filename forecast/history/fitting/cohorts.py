@@ -15,6 +15,7 @@ from forecast.history.fitting.tallies import DayClock, Stays, tally
 CLEARLY = 1e-3  # the p-value at which months differ
 LEAST_MONTHS, LEAST_CASES = 4, 5.0
 MOST_GONE = 0.999
+LAG_ERROR = 0.07  # of a conversion, where half of it was seen by now
 WALKS = np.array([0.0, 0.03, 0.06, 0.12, 0.25])  # of the level a month, by its mean
 WALKS_PRIOR = np.array([0.4, 0.2, 0.2, 0.15, 0.05])
 NOISES = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])  # of single months, by the mean
@@ -63,7 +64,8 @@ def drift(stays: Stays, fit: StageFit, clock: DayClock | None, delayed: bool) ->
         return none._replace(p_value=p_value)
     gone = np.array([g.gone for g in groups])
     cases = np.array([g.cases for g in groups])
-    levels = [level_now(gone[:, k], cases[:, k]) for k in range(ways)]
+    entered = np.array([part.entered.sum() for part in parts])
+    levels = [level_now(gone[:, k], cases[:, k], entered) for k in range(ways)]
     now = np.array([level for level, _ in levels])
     # What is never seen to leave keeps its share where the ways together would leave none.
     now *= min(1.0, MOST_GONE / max(float(now.sum()), 1e-9))
@@ -77,15 +79,17 @@ def drift(stays: Stays, fit: StageFit, clock: DayClock | None, delayed: bool) ->
     )
 
 
-def level_now(gone: FloatArray, cases: FloatArray) -> tuple[float, float]:
+def level_now(gone: FloatArray, cases: FloatArray, entered: FloatArray) -> tuple[float, float]:
     """Give the conversion to expect of the month after some months, and its variance.
 
     The months' conversions are a level that walks, the noise of each month, and chance (a local
     level: Harvey 1989, Forecasting, Structural Time Series Models and the Kalman Filter). How far
-    it walks and how large the noise is are averaged over what the months leave possible.
+    it walks and how large the noise is are averaged over what the months leave possible. Young
+    months rest on lags that are not known exactly: the less was seen of them, the less they count.
     """
     seen, mean = gone / cases, float((gone.sum() + 0.5) / (cases.sum() + 1.0))
-    chance = mean * (1.0 - mean) / cases
+    reach = np.minimum(cases / entered, 1.0)
+    chance = mean * (1.0 - mean) / cases + (LAG_ERROR * mean * (1.0 - reach) / reach) ** 2
     walk, noise = (grid.ravel() for grid in np.meshgrid(WALKS * mean, NOISES * mean, indexing="ij"))
     level = np.full(len(walk), seen[0])
     variance = chance[0] + noise**2
