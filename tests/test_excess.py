@@ -82,6 +82,18 @@ def test_a_conversion_gets_the_variance_of_months():
     assert with_excess(ways, (none,)) == ways
 
 
+def test_months_of_entry_that_differ_are_not_counted_twice():
+    """Variance that is there already, of months of entry, is part of what months vary by."""
+    beyond = (0.3 * 0.2) ** 2 * (1 + 1 / 8)
+    found = (Excess("opportunity", "won", np.ones(8), np.full(8, 30.0), 0.2, 0.0),)
+    for between, added in ((0.5 * beyond, 0.5 * beyond), (2.0 * beyond, 0.0)):
+        ways = tuple(dataclasses.replace(way, between=between) for way in true_ways())
+        won = with_excess(ways, found)[0]
+        cases = won.won + won.lost
+        variance = won.won * won.lost / cases**2 / (cases + 1)
+        assert variance == pytest.approx(0.3 * 0.7 / 501 + added)
+
+
 def test_few_months_and_ways_without_a_lag_tell_nothing():
     truth = Truth(days=70, arrivals={"web": 4.0})
     assert find_excess(simulate_history(truth, 1), true_ways()) == ()

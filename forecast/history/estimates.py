@@ -38,7 +38,8 @@ class WayFit:
 
     `group` is () for all items, or a label and its value: ("channel", "web"). `won` and `lost` are
     the cases of the beta distribution that says as much about the conversion as the records do.
-    `correlation` is that of the conversion with the lag's mean, both as they are known.
+    `correlation` is that of the conversion with the lag's mean, both as they are known. `between`
+    is the part of the conversion's variance that comes of months of entry that differ.
     """
 
     stage: str
@@ -49,6 +50,7 @@ class WayFit:
     lag: LagFit | None = None
     correlation: float = 0.0
     group: tuple[str, ...] = ()
+    between: float = 0.0
 
 
 @dataclass(frozen=True)

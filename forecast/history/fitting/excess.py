@@ -87,7 +87,7 @@ def _widened(way: WayFit, excess: Excess | None) -> WayFit:
     months = float((excess.expected >= LEAST_EXPECTED).sum())
     beyond = (mean * excess.spread) ** 2 * (1.0 + 1.0 / months)
     # That months of entry differ may be in the variance already: it is the same seen from there.
-    variance = max(variance, mean * (1.0 - mean) / (way.conversion.n + 1.0) + beyond)
+    variance += max(beyond - way.between, 0.0)
     cases = max(mean * (1.0 - mean) / variance - 1.0, 2.0)
     law = stats.beta(mean * cases, (1.0 - mean) * cases)
     low, high = (float(law.ppf(p)) for p in (0.05, 0.95))

@@ -107,7 +107,7 @@ def _way(fit: StageFit, k: int, change: Drift, between_cohorts: bool) -> WayFit:
     conversion = Estimate(
         won / (won + lost), min(share.low, value), max(share.high, value), entered, method
     )
-    return WayFit(counts.stage, counts.ways[k], conversion, won, lost, lag, tied)
+    return WayFit(counts.stage, counts.ways[k], conversion, won, lost, lag, tied, between=between)
 
 
 def _conversion(fit: StageFit, k: int) -> tuple[float, float]:
@@ -206,6 +206,7 @@ def _groups(
                     lost=lost,
                     lag=_group_lag(way.lag, lags.get(g), int(tallies[g].left[k].sum())),
                     group=(label, str(column.cat.categories[code])),
+                    between=way.between * (mean / way.conversion.value) ** 2,
                 )
             )
     return found
