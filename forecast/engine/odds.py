@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.kernel.ages import BOTH, ON_EDGE_DAYS
-from forecast.engine.kernel.odds import Odds
+from forecast.engine.kernel.odds import TOGETHER, Odds
 from forecast.engine.kernel.opened import Batches, Open
 from forecast.scenario.calendar import Calendar
 from forecast.scenario.families import build
@@ -80,6 +80,8 @@ def _odds(
         upto = np.zeros((0, 0), dtype=np.int32)
     else:
         won = op.deals.chance[deal, None] * closed[op.batches.close[of]]
+        short = -closed.shape[1] % TOGETHER
+        won = np.pad(won, ((0, 0), (0, short)), constant_values=1.0)
         upto = (np.rint(won * NUMBERS).astype(np.int64) - 1).astype(np.int32)
     first = np.append(fresh, len(deal)).astype(np.int64)
     return Odds(upto, op.deals.amount[deal], first, places[fresh]), order

@@ -241,11 +241,11 @@ def follow_deals(
     """
     counts, stays = tables
     out = _results(plan, rows)
-    own = keys.deal_stay[opened.order]
     if stays is None:
         no_stays = np.zeros((0, 0), dtype=np.int64), np.zeros((1, 0, 0))
-        held = DealStays(own, counts, *no_stays)
+        held = DealStays(keys.deal_stay, counts, *no_stays)
     else:
+        own = keys.deal_stay[opened.order]
         held = DealStays(own, stays.leaving, opened.kinds.terms, stays.paid)
     brings = len(out.revenue) > 0 or len(out.customers) > 0
     works = isinstance(rows, Futures) and (plan.desk.kept == 1 or counts.worked_cost.shape[3] > 0)

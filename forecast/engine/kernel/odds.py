@@ -18,12 +18,14 @@ from forecast.engine.kernel.samplers import Bits, Counts, Floats
 Words = NDArray[np.int32]
 
 WORDS = 4  # of a block of the stream, one a run
+TOGETHER = 4  # quarters that are looked at together
 
 
 class Odds(NamedTuple):
     """Deals side by side that are of one channel, segment and product."""
 
-    upto: Words  # (deal, q) won by a quarter's end if the number drawn is not above it; -1: never
+    upto: Words  # (deal, q) won by a quarter's end if the number drawn is not above it; -1: never;
+    # beyond the last quarter, up to a multiple of TOGETHER, no number is above it
     amount: Floats  # (deal,)
     first: Counts  # (place + 1,) first deal
     place: Counts  # (place, 3) channel, segment, product
@@ -86,10 +88,16 @@ def count(odds: Odds, d: int, skip: int, space: Tally) -> None:
     words, cell = space.words[skip : skip + LANES], space.cell
     for i in range(LANES):
         cell[i] = i
-    for q in range(odds.upto.shape[1]):
-        upto = odds.upto[d, q]
+    for q in range(0, odds.upto.shape[1], TOGETHER):
+        first, second = odds.upto[d, q], odds.upto[d, q + 1]
+        third, fourth = odds.upto[d, q + 2], odds.upto[d, q + 3]
         for i in range(LANES):
-            cell[i] += np.int32(LANES) if words[i] > upto else np.int32(0)
+            w = words[i]
+            later = LANES if w > first else 0
+            later += LANES if w > second else 0
+            later += LANES if w > third else 0
+            later += LANES if w > fourth else 0
+            cell[i] += later
     amount = odds.amount[d]
     for i in range(LANES):
         at = np.uint64(cell[i])
