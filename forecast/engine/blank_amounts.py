@@ -21,4 +21,3 @@ def known_or_usual(scenario: Scenario) -> NDArray[np.float64]:
     )
     group = deals.channel * len(scenario.segments) + deals.segment
     return np.where(np.isnan(deals.amount), means[group, deals.product], deals.amount)
-

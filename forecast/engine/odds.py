@@ -59,8 +59,15 @@ def parts_of(op: Open, known: int, closed: Floats | None, segments: int) -> Iter
         if first == end:
             continue
         own = 0 if closed is None else int(np.sum(batches.kind[first:end] == BOTH))
-        heads = [np.ascontiguousarray(of[first : end - own]) for of in batches[:-1]]
-        follow = Batches(*heads, batches.first[first : end - own + 1])
+        some = slice(first, end - own)
+        follow = Batches(
+            batches.kind[some],
+            batches.mover[some],
+            batches.close[some],
+            batches.group[some],
+            batches.stage[some],
+            batches.first[first : end - own + 1],
+        )
         of = np.repeat(np.arange(end - own, end), np.diff(batches.first[end - own : end + 1]))
         deal = batches.first[end - own] + np.arange(len(of))
         odds, order = _odds(op, closed, of, deal, segments)
