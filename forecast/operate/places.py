@@ -122,11 +122,15 @@ class Folder:
         folder = self._root / UNFINISHED
         with told(self.address()):
             _make_folders(folder)
+        self.clean()
+        return folder / part_name(key)
+
+    def clean(self) -> None:
+        """Clean away what writers that are gone left unfinished."""
         with suppress(OSError):
-            for path in list(folder.iterdir()):
+            for path in list((self._root / UNFINISHED).iterdir()):
                 if is_abandoned(path):
                     path.unlink(missing_ok=True)
-        return folder / part_name(key)
 
     def commit(self, part: Path, name: str) -> bool:
         """Sync a finished file and link it to its name, never over another one."""
