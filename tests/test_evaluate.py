@@ -131,6 +131,30 @@ def test_verdicts_name_what_is_odd_and_nothing_else():
     assert verdict(better).startswith("The beat is within luck")
 
 
+def test_rates_are_those_that_the_plan_writes():
+    slow = scenario(
+        TWO.replace("journey: {opportunity: {won: {conversion: 40%}}}", ""),
+        journey__opportunity__won__lag="30 days",
+    )
+    told = quarter(leads=450.0, entered={"opportunity": 180.0}, deals=16.0)
+    found = evaluate(slow, told, runs=500)
+    rates = {c.name: (c.actual, c.planned) for c in found.causes}
+    assert rates["criteria"] == (pytest.approx(0.4), 0.5)
+    # A month after they enter 20% are won, so what two of three months bring is to be expected.
+    assert rates["close ratio"] == (pytest.approx(0.2 * 16 / (180 * 0.2 * 2 / 3), rel=0.02), 0.2)
+    mixed = evaluate(scenario(TWO), told, runs=500)  # 20% of one channel and 40% of the other
+    close = next(c for c in mixed.causes if c.name == "close ratio")
+    assert (close.actual, close.planned) == (pytest.approx(16 / 180), pytest.approx(60 / 225))
+
+
+def test_what_makes_most_of_a_miss_is_named():
+    told = quarter(leads=420.0, entered={"opportunity": 212.0}, deals=44.0)
+    found = evaluate(scenario(TWO), told, runs=5_000)
+    assert "of such plans do worse), mostly by close ratio 20.8% against 26.7%" in verdict(found)
+    tiny = evaluate(scenario(TWO), quarter(leads=450.0, deals=10.0), runs=2_000)
+    assert "less than 1 in 10,000 of such plans do worse" in verdict(tiny)
+
+
 def test_more_than_could_come_is_left_to_luck():
     found = evaluate(scenario(LEAN), quarter(leads=5.0, deals=8.0), runs=200)
     assert effects(found)[LUCK] == pytest.approx(3.0, abs=1e-3)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LUCK = "luck"
 NOTHING_ODD = 0.05  # a tail of less is not what luck usually does
+MOSTLY = 2 / 3  # of the difference
 Values = Mapping[frozenset[str], float]
 
 
@@ -146,14 +147,17 @@ def verdict(found: Evaluation) -> str:
     tail = found.quantile if missed else 1.0 - found.quantile
     causes = [c for c in found.causes if c.name != LUCK and c.effect and (c.effect < 0) == missed]
     odd = sorted((c for c in causes if _tail(c) < NOTHING_ODD / 2 / len(found.causes)), key=_tail)
-    share = f"{tail:.0%}" if tail >= 0.01 else f"1 in {_one_in(tail)}"
+    share = f"{tail:.0%}" if tail >= 0.01 else _rare(tail)
     told = f"{share} of such plans do {worse}"
     if tail >= NOTHING_ODD:
-        yet = f"; yet {listed_causes(odd)}" if odd else ""
+        yet = f". What is more than luck: {listed_causes(odd)}" if odd else ""
         return f"The {word} is within luck: {told}{yet}."
     if odd or not causes:
         named = f": {listed_causes(odd)}" if odd else ""
         return f"The {word} is more than luck ({told}){named}."
+    most = max(causes, key=lambda cause: abs(cause.effect))
+    if abs(most.effect) >= MOSTLY * abs(found.total):
+        return f"The {word} is more than luck ({told}), mostly by {listed_causes([most])}."
     oddest = listed_causes([min(causes, key=_tail)])
     return f"The {word} is more than luck ({told}), of several causes; the oddest: {oddest}."
 
@@ -161,8 +165,7 @@ def verdict(found: Evaluation) -> str:
 def listed_causes(causes: Sequence[Cause]) -> str:
     """Name causes with what came against what was planned, and how rare that is."""
     return "; ".join(
-        f"{c.name} {figure(c, c.actual)} against {figure(c, c.planned)} planned"
-        f" (1 in {_one_in(_tail(c))})"
+        f"{c.name} {figure(c, c.actual)} against {figure(c, c.planned)} planned ({_rare(_tail(c))})"
         for c in causes
     )
 
@@ -242,8 +245,8 @@ def _tail(cause: Cause) -> float:
     return min(quantile, 1.0 - quantile)
 
 
-def _one_in(tail: float) -> str:
-    return f"{round(1.0 / tail):,}" if tail > 1e-4 else "10,000 or fewer"
+def _rare(tail: float) -> str:
+    return f"1 in {round(1.0 / tail):,}" if tail > 1e-4 else "less than 1 in 10,000"
 
 
 def _subsets(causes: Sequence[str]) -> list[tuple[str, ...]]:
