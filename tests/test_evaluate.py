@@ -228,6 +228,43 @@ def test_assumptions_learn_as_conjugate_laws_do():
     assert found.scenario.name == "Lean, updated"
 
 
+@pytest.mark.parametrize(
+    ("planned", "leads", "deals"), [(1_000, 1_500.0, 700.0), (100_000, 90_000.0, 20_000.0)]
+)
+def test_many_cases_leave_little_of_what_was_not_known(planned, leads, deals):
+    mean = f"{{gamma: {{mean: {planned}, cv: 0.3}}}}"
+    plan = scenario(
+        LEAN,
+        journey__opportunity__won__conversion="{beta: {won: 6, lost: 14}}",
+        channels__list=f"{{leads: {{mean: {mean}, per: quarter}}}}",
+    )
+    found = update(Realised(plan, quarter(leads=leads, deals=deals)))
+    by_path = {each.path: each.after for each in found.updates}
+    law = stats.beta(6 + deals, 14 + leads - deals)
+    noise = 5 / np.sqrt(found.worth)
+    mean, sd = by_path["journey.opportunity.won.conversion"]
+    assert mean == pytest.approx(law.mean(), abs=noise * law.std())
+    assert sd == pytest.approx(law.std(), rel=noise)
+    shape, rate = 1 / 0.09 + leads, 1 / (planned * 0.09) + 1
+    mean, sd = by_path["channels.list.leads.mean"]
+    assert mean == pytest.approx(shape / rate, abs=noise * shape**0.5 / rate)
+    assert sd == pytest.approx(shape**0.5 / rate, rel=noise)
+    assert found.worth > 2_000
+
+
+def test_what_the_plan_hardly_allows_is_as_near_as_it_gets():
+    plan = scenario(LEAN, journey__opportunity__won__conversion="{uniform: {low: 10%, high: 20%}}")
+    told = quarter(leads=34.0, deals=0.0)
+    assert 0.1 < update(Realised(plan, told)).updates[0].after[0] < 0.15
+    few = scenario(LEAN, channels__list="{leads: {mean: {uniform: {low: 1, high: 2}}, per: year}}")
+    found = update(Realised(few, quarter(leads=1_000.0)))
+    assert found.updates[0].after[0] == pytest.approx(2.0, rel=0.01)
+    assert found.scenario
+    never = scenario(LEAN, journey__opportunity__won__conversion="{values: {0: 50%, 0.5: 50%}}")
+    sure = update(Realised(never, quarter(leads=34.0, deals=17.0)))
+    assert sure.updates[0].after[0] == pytest.approx(0.5)
+
+
 def test_a_certain_plan_learns_nothing():
     with pytest.raises(RequestError, match="some uncertain ones"):
         update(Realised(scenario(LEAN), quarter(leads=40.0, deals=8.0)))
