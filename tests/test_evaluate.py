@@ -150,9 +150,23 @@ def test_rates_are_those_that_the_plan_writes():
 def test_what_makes_most_of_a_miss_is_named():
     told = quarter(leads=420.0, entered={"opportunity": 212.0}, deals=44.0)
     found = evaluate(scenario(TWO), told, runs=5_000)
-    assert "of such plans do worse), mostly by close ratio 20.8% against 26.7%" in verdict(found)
+    assert verdict(found).startswith("The miss is hardly within luck: 1% of such plans do worse")
+    assert ", mostly by close ratio 20.8% against 26.7%" in verdict(found)
     tiny = evaluate(scenario(TWO), quarter(leads=450.0, deals=10.0), runs=2_000)
     assert "less than 1 in 10,000 of such plans do worse" in verdict(tiny)
+
+
+def test_what_chance_alone_does_is_called_luck_and_what_changed_is_named():
+    plan, rng = scenario(LEAN.replace("34", "200")), np.random.default_rng(1)
+    said = {0.3: [], 0.15: []}
+    for rate, found in said.items():
+        for deals in rng.binomial(200, rate, 30):
+            told = quarter(leads=200.0, deals=float(deals))
+            found.append(verdict(evaluate(plan, told, runs=2_000)))
+    # One in ten lies in a tail of 5% on either side, one in fifty in one of 1%.
+    assert sum(" more than luck (" in each for each in said[0.3]) <= 4
+    assert sum("is within luck" in each or each == "As planned." for each in said[0.3]) >= 20
+    assert all(" more than luck (" in each and "close ratio" in each for each in said[0.15])
 
 
 def test_more_than_could_come_is_left_to_luck():
