@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.blank_amounts import batches_apart, known_or_usual
+from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL, SHARE, Movers, OpenTables
 from forecast.engine.kernel.dealmeans import Lines, expect_deals
 from forecast.engine.kernel.deals import run_deals
 from forecast.engine.kernel.flow import new_flow
 from forecast.engine.kernel.hope import fill_hope
 from forecast.engine.kernel.means import Means
+from forecast.engine.kernel.odds import draw_odds, new_tally
 from forecast.engine.kernel.opened import Batches, Closes, Deals, Marks, Open, new_space
 from forecast.engine.kernel.shapes import Earlier, Futures, Keys, Plan, Tables
 from forecast.engine.kernel.wins import Results
 from forecast.engine.kernel.wins import Stays as DealStays
 from forecast.engine.laws import make_laws
 from forecast.engine.layout import Layout
+from forecast.engine.odds import Part, closed_by, parts_of
 from forecast.engine.stays import Kinds, Stays
 from forecast.engine.tables import TableMaker
 from forecast.scenario.families import Fixed, build
@@ -41,7 +44,19 @@ class OpenPlan:
     hoped: Counts  # (g,) 1 where it is asked how likely items of a group are won
     shares: bool  # whether deals have a chance of their own and the model's time
     kinds: Kinds  # of recurring products
-    known: int = 0  # batches of deals whose amount is known; those behind them have none
+    known: int  # batches of deals whose amount is known; those behind them have none
+    closed: Floats  # (time, q) chance that a deal is closed by the end of a quarter
+    segments: int
+
+    @cached_property
+    def followed(self) -> tuple[Part, ...]:
+        """All deals, to be followed."""
+        return tuple(parts_of(self.op, self.known, None, self.segments))
+
+    @cached_property
+    def by_odds(self) -> tuple[Part, ...]:
+        """The same, those with a chance and a time of their own left to their odds."""
+        return tuple(parts_of(self.op, self.known, self.closed, self.segments))
 
 
 def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
@@ -79,7 +94,8 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
     hoped[group[(kind == SHARE) | (kind == CLOSE)]] = 1
     shares = bool(np.any(kind == SHARE))
     known = int(np.sum(heads[5] == 0))
-    return OpenPlan(op, _lines(op), order, hoped, shares, maker.kinds, known)
+    closed, segments = closed_by(times, scenario.calendar), len(scenario.segments)
+    return OpenPlan(op, _lines(op), order, hoped, shares, maker.kinds, known, closed, segments)
 
 
 def _variants(layout: Layout) -> Counts:
@@ -225,27 +241,32 @@ def follow_deals(
     """
     counts, stays = tables
     out = _results(plan, rows)
-    own = keys.deal_stay[opened.order]
     if stays is None:
         no_stays = np.zeros((0, 0), dtype=np.int64), np.zeros((1, 0, 0))
-        held = DealStays(own, counts, *no_stays)
+        held = DealStays(keys.deal_stay, counts, *no_stays)
     else:
+        own = keys.deal_stay[opened.order]
         held = DealStays(own, stays.leaving, opened.kinds.terms, stays.paid)
     brings = len(out.revenue) > 0 or len(out.customers) > 0
     works = isinstance(rows, Futures) and (plan.desk.kept == 1 or counts.worked_cost.shape[3] > 0)
     marks = Marks(keys.deal[opened.order], held, brings, works)
     given = open_tables(opened, plan, counts)
     blank = np.zeros((0, *out.deals.shape[1:]), dtype=np.int64)
-    for op, is_blank in batches_apart(opened):
+    counted_only = not (brings or isinstance(rows, Futures))
+    for part in opened.by_odds if counted_only else opened.followed:
         into = out
-        if is_blank:
+        if part.blank:
             blank = np.zeros_like(out.deals)
             into = out._replace(
                 deals=blank,
                 bookings=np.zeros_like(out.bookings),
                 revenue=np.zeros_like(out.revenue),
             )
-        run_deals(plan, counts, given, (op, marks), first, (new_space(plan), into))
+        if len(part.op.batches.kind):
+            run_deals(plan, counts, given, (part.op, marks), first, (new_space(plan), into))
+        if len(part.deal):
+            tally, mine = new_tally(out.deals.shape[1]), marks.keys[part.deal]
+            draw_odds(part.odds, mine, first, tally, into.deals, into.bookings)
     return Followed(Earlier(out.customers, out.used), out.change, out.held, blank)
 
 

@@ -48,7 +48,7 @@ def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> T
 def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[int, int, Floats]]:
     """The terms of a group: parent, way taken last, and the deals of each span by it (or 0)."""
     segments = len(layout.scenario.segments)
-    c = g // segments
+    c, group = g // segments, layout.scenario.groups[g]
     if not _serves(layout, plan, tables, g, c):
         return []
     spans = len(plan.spans.start) - 1
@@ -60,7 +60,7 @@ def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[
         reached: dict[Key, tuple[int, Floats]] = {}
         for (stage, used), (index, shape) in level.items():
             for e in range(plan.first_way[stage], plan.first_way[stage + 1]):
-                if layout.scenario.groups[g] not in layout.ways[e].versions:
+                if group not in layout.ways[e].versions:
                     continue
                 rows = tables.lag_first[plan.lag_of[plan.lag_phase_of, g, e]]  # (period,)
                 target = layout.ways[e].target
@@ -68,7 +68,7 @@ def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[
                     terms.append((index, e, _by_span(plan, tables.lag_beyond[rows], shape)))
                 elif target < layout.won:
                     ahead = np.convolve(shape, tables.lag_chance[rows[0]])[: len(shape)]
-                    key = target, tuple(n + (i == e) for i, n in enumerate(used))
+                    key = target, (*used[:e], used[e] + 1, *used[e + 1 :])
                     if key in reached:
                         reached[key] = reached[key][0], reached[key][1] + ahead
                     elif ahead.max() > NO_MASS:
