@@ -198,6 +198,12 @@ def test_uncertain_growth_has_grown_by_its_mean():
     )
 
 
+def test_a_plan_of_long_ago_is_refused():
+    text = f"{HEAD}period: day\n{WEB % ''}".replace("2027", "2010").replace("4 quarters", "9 days")
+    with pytest.raises(ScenarioError, match="start: got 2010-01-01; must be nearer to 2027-07-01"):
+        later(text, dt.date(2027, 7, 1))
+
+
 def test_who_was_won_brings_leads():
     text = f"{HEAD}{WEB % ''}referral: {{leads: 0.1 per month, existing: 20}}\n"
     plan, cut = later(text, dt.date(2027, 7, 1), won=123)

@@ -29,7 +29,13 @@ def redate(
     """
     start = max(start, scenario.calendar.start)
     now, later = _past_changes(document, start)
-    over = Elapsed(scenario, _without(document, later), start, end)
+    try:
+        over = Elapsed(scenario, _without(document, later), start, end)
+    except ValueError as error:
+        place = document["start"].place
+        must = f"nearer to {start}, from which to forecast: there are {error} between"
+        fault = place.fault(str(document["start"]), must, "Write a plan that begins later.")
+        raise ScenarioError([fault]) from None
     at = _Redating(over, now)
     content = {key: at.rewritten(node, (key,)) for key, node in now.items()}
     content.pop("goals", None)
