@@ -10,11 +10,10 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecast.engine.store import OutputError, beside, sync, told
+from forecast.engine.store import OutputError, replacing, told
 from forecast.operate.comparison import Cell, dataset_of, rows_of
 from forecast.scenario.source import FORMULA
 
@@ -44,15 +43,8 @@ def check_table(path: Path) -> None:
 def write_table(path: Path, document: Document) -> None:
     """Write the document of a batch, in the form that the suffix names; raises ``OutputError``."""
     check_table(path)
-    part = beside(path)
-    try:
-        with told(path):
-            WRITERS[path.suffix](part, document)
-            sync(part)
-            os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with replacing(path) as part, told(path):
+        WRITERS[path.suffix](part, document)
 
 
 def harmless(text: str) -> str:
