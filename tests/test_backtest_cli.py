@@ -73,7 +73,7 @@ def test_the_table_says_the_verdict_first(said, monkeypatch):
         (("--from", "2031-01"), "No forecast can be made again"),
         (("--horizon", "0"), "--horizon"),
         (("--period", "year"), "--period"),
-        (("--output", "nowhere/scores.nc"), "the folder nowhere is not there"),
+        (("--output", "nowhere/scores.nc"), "nowhere is not there"),
         (("--output", "scores.csv"), "got .csv; must end in .nc"),
     ],
 )
