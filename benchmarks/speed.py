@@ -23,6 +23,7 @@ TO_R1 = {
     (R2, "journey"): 1.5,
     (R3, "outcome"): 8.0,
     (R3, "journey"): 8.0,
+    (R4, "outcome"): 1.5,
     (R4, "journey"): 1.5,
 }
 TWO_THREADS = 1.85  # times as fast as one, at least

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .files import check_output
+from .group import BadInput
 from .options import json_option, quiet_option, runs_option, seed_option
 from .screen import print_json, progress
 
@@ -118,6 +120,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     from forecast.history.exports.mapping import read_mapping
     from forecast.history.exports.read import read_records
 
+    _check(asked["output"])
     records, _ = read_records(read_mapping(asked["mapping"]))
     plan = Plan(asked["unit"], asked["every"], asked["horizon"], asked["since"], asked["until"])
     request = Request(asked["runs"], asked["seed"], asked["known_arrivals"])
@@ -127,6 +130,15 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     return summarize_backtest(found)
 
 
+def _check(output: Path | None) -> None:
+    """Refuse a place that figures cannot be written to, before any work."""
+    if output is None:
+        return
+    if output.suffix != ".nc":
+        raise BadInput(f"--output {output}: got {output.suffix or 'no suffix'}; must end in .nc.")
+    check_output(output)
+
+
 def _keep(found: xr.Dataset, asked: Mapping[str, Any]) -> None:
     """Write pictures and figures where that is asked for."""
     if asked["plots"] is not None:
@@ -134,13 +146,8 @@ def _keep(found: xr.Dataset, asked: Mapping[str, Any]) -> None:
 
         draw_backtest(found, asked["plots"])
     if asked["output"] is not None:
-        _write_beside(asked["output"], lambda path: found.to_netcdf(path, engine="h5netcdf"))
+        from forecast.engine.store import replacing, told
 
-
-def _write_beside(path: Path, write: Callable[[Path], object]) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        write(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path = asked["output"]
+        with replacing(path) as part, told(path):
+            found.to_netcdf(part, engine="h5netcdf")

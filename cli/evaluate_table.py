@@ -13,6 +13,11 @@ from forecast.scenario.model import MONEY_METRICS
 
 from .screen import Column, heading, print_table, say, wrapped
 
+LOWER_IN = (
+    "lower in: the share of the plan's runs where it is lower. Chance is in every cause: it may "
+    "be no more than that from 5% to 95%. Luck is what is left."
+)
+
 
 def print_evaluation(found: Evaluation, document: Document) -> None:
     """Print what came, its causes and the verdict."""
@@ -26,6 +31,7 @@ def print_evaluation(found: Evaluation, document: Document) -> None:
     print_table(_columns(found, write))
     say()
     say(wrapped(document["verdict"]))
+    say(wrapped(LOWER_IN))
     if found.untold:
         say(wrapped(f"Of {', '.join(found.untold)} the actuals say nothing."))
     if "updated" in document:

@@ -33,3 +33,13 @@ def write_files(texts: Mapping[Path, str]) -> None:
         for part in beside.values():
             part.unlink(missing_ok=True)
         raise BadInput(f"{path}: cannot be written ({error.strerror}).") from None
+
+
+def check_output(path: Path) -> None:
+    """Refuse a place that no result can be written to as bad input, before any work."""
+    from forecast.engine import store
+
+    try:
+        store.check_output(path)
+    except store.OutputError as error:
+        raise BadInput(f"--output {error}") from None

@@ -25,13 +25,16 @@ class WithList(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the name of the first command in where there is none."""
-        known = bool(args) and args[0] in self.commands
+        known = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
         return super().parse_args(ctx, args if known else ["list", *args])
 
 
 @click.group("history", cls=WithList, short_help="List, verify, compare and score kept forecasts.")
 def command() -> None:
-    """List, verify, prune, compare and score the forecasts that were kept in a folder."""
+    """List, verify, prune, compare and score the forecasts that were kept in a folder.
+
+    Without the name of a command it lists: forecast history FOLDER.
+    """
 
 
 @command.command("list")
@@ -153,8 +156,10 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     faults = list(listing.faults)
     document: dict[str, Any] = {"forecasts": [_entry(kept) for kept in listing.forecasts]}
     if asked["verify"]:
-        faults += _verified(archive, listing.forecasts, asked)
+        again = archive.find(asked["resimulate"]) if asked["resimulate"] else None
+        faults += _verified(archive, listing.forecasts, again, asked["quiet"])
         document["verified"] = len(listing.forecasts)
+        document["resimulated"] = again.key if again else None
     if asked["prune"]:
         old = to_prune(listing.forecasts, dt.date.today())
         if asked["really"]:
@@ -175,13 +180,14 @@ def _entry(kept: Kept) -> dict[str, Any]:
     return {name: getattr(kept, name) for name in names}
 
 
-def _verified(archive: Archive, forecasts: tuple[Kept, ...], asked: Mapping[str, Any]) -> list[str]:
+def _verified(
+    archive: Archive, forecasts: tuple[Kept, ...], again: Kept | None, quiet: bool
+) -> list[str]:
     """Hash all forecasts, and make one again if wanted; gives what is wrong."""
     from forecast.operate.verify import difference_from_made_again, fault_of
 
-    again = archive.find(asked["resimulate"]) if asked["resimulate"] else None
     found = []
-    with progress(asked["quiet"]) as meter:
+    with progress(quiet) as meter:
         for i, kept in enumerate(forecasts):
             found.append(fault_of(archive, kept))
             meter(i + 1, len(forecasts))
@@ -207,6 +213,8 @@ def _print(document: Mapping[str, Any]) -> None:
         say("No forecast is kept there.")
     if "verified" in document:
         say(f"Verified: {document['verified']:,}, of which {_wrong(document)}.")
+        if document["resimulated"] and not document["faults"]:
+            say(f"Made again: {document['resimulated'][:SHOWN_KEY]}, the same in every bit.")
     if "pruned" in document:
         _print_pruned(document["pruned"], document["really"])
     for fault in document["faults"]:

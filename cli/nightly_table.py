@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from forecast.analysis import Document
 from forecast.analysis.words import chance, count, money
@@ -77,16 +77,30 @@ def print_bridge(effects: Rows) -> None:
     if not moved:
         say("Nothing changed since the last forecast.")
         return
-    shown = [Column("changed by", [*moved, "in all"], left=True, keep=99)]
+    chances = [f for f in figures if f[0].startswith(CHANCE)]
+    for some in ([f for f in figures if f not in chances], chances):
+        if some:
+            if some is chances:
+                say()
+            shown = [Column("changed by", [*moved, "in all"], left=True, keep=99)]
+            print_table([*shown, *_effects(some, moved, at)])
+    say(wrapped("Figures are of whole quarters: done already and to come."))
+
+
+def _effects(
+    figures: Sequence[tuple[str, str]],
+    causes: Sequence[str],
+    at: Mapping[tuple[str, str, str], float],
+) -> Iterator[Column]:
+    """Give a column for each figure, in groups by metric."""
+    groups = [metric for metric, _ in figures]
     for rank, (metric, quarter) in enumerate(figures):
         write = _writer(metric)
-        cells = [_signed(at[metric, quarter, cause], write) for cause in moved]
-        total = sum(at[metric, quarter, cause] for cause in moved)
-        name = metric.removeprefix(CHANCE) if metric.startswith(CHANCE) else metric
-        group = f"chance of {name}" if metric.startswith(CHANCE) else metric
-        shown.append(Column(quarter, [*cells, _signed(total, write)], group, keep=90 - rank))
-    print_table(shown)
-    say(wrapped("Figures are of whole quarters: done already and to come."))
+        effects = [at[metric, quarter, cause] for cause in causes]
+        cells = [_signed(effect, write) for effect in (*effects, sum(effects))]
+        # The name of a group is no wider than its columns.
+        title = quarter.rjust(len(metric) + 4 if groups.count(metric) == 1 else 0)
+        yield Column(title, cells, metric, keep=90 - rank)
 
 
 def _writer(metric: str) -> Callable[[float], str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import interrupt
+from .files import check_output
 from .group import BELOW_CONFIDENCE, BadInput, Failure
 from .options import (
     DEFAULT_RUNS,
@@ -103,7 +104,7 @@ def _document(asked: Mapping[str, Any]) -> dict[str, Any]:
     from forecast.analysis.summary import summarize
 
     if asked["output"] is not None:
-        _check_output(asked["output"])
+        check_output(asked["output"])
     scenario = forecast.read_scenario(asked["scenario"], asked["sets"])
     if asked["fail_below_confidence"] and not scenario.goals:
         raise BadInput("--fail-below-confidence needs goals. Add goals to the scenario.")
@@ -130,16 +131,6 @@ def _print_kept(kept: Mapping[str, Any]) -> None:
 
     say()
     say(f"Kept: {kept['path']}" if kept["new"] else f"Kept already, not done again: {kept['path']}")
-
-
-def _check_output(path: Path) -> None:
-    """Refuse a place that no result can be written to as bad input, before any work."""
-    from forecast.engine.store import OutputError, check_output
-
-    try:
-        check_output(path)
-    except OutputError as error:
-        raise BadInput(f"--output {error}") from None
 
 
 def _simulate(scenario: Scenario, asked: Mapping[str, Any]) -> Outcome:

@@ -26,7 +26,7 @@ def print_scores(document: Document) -> None:
         made = document["forecasts"]
         heading(
             f"{document['scenario']}: {made:,} kept forecast{'s' * (made != 1)}, "
-            f"{len(quarters)} quarter{'s' * (len(quarters) != 1)} that are over, "
+            f"{len(quarters)} quarter{'s that are' if len(quarters) != 1 else ' that is'} over, "
             f"{quarters[0]} to {quarters[-1]}."
         )
     else:

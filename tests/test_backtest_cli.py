@@ -73,6 +73,8 @@ def test_the_table_says_the_verdict_first(said, monkeypatch):
         (("--from", "2031-01"), "No forecast can be made again"),
         (("--horizon", "0"), "--horizon"),
         (("--period", "year"), "--period"),
+        (("--output", "nowhere/scores.nc"), "nowhere is not there"),
+        (("--output", "scores.csv"), "got .csv; must end in .nc"),
     ],
 )
 def test_what_cannot_be_done_is_refused(more, message):

@@ -339,7 +339,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(
     def fail(_: Path) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("forecast.operate.tables.sync", fail)
+    monkeypatch.setattr("forecast.engine.store.sync", fail)
     with pytest.raises(OutputError, match=r"cannot be written \(No space left on device\)\.$"):
         write_table(path, nasty_result().document())
     assert path.read_text() == "old"

@@ -131,6 +131,44 @@ def test_verdicts_name_what_is_odd_and_nothing_else():
     assert verdict(better).startswith("The beat is within luck")
 
 
+def test_rates_are_those_that_the_plan_writes():
+    slow = scenario(
+        TWO.replace("journey: {opportunity: {won: {conversion: 40%}}}", ""),
+        journey__opportunity__won__lag="30 days",
+    )
+    told = quarter(leads=450.0, entered={"opportunity": 180.0}, deals=16.0)
+    found = evaluate(slow, told, runs=500)
+    rates = {c.name: (c.actual, c.planned) for c in found.causes}
+    assert rates["criteria"] == (pytest.approx(0.4), 0.5)
+    # A month after they enter 20% are won, so what two of three months bring is to be expected.
+    assert rates["close ratio"] == (pytest.approx(0.2 * 16 / (180 * 0.2 * 2 / 3), rel=0.02), 0.2)
+    mixed = evaluate(scenario(TWO), told, runs=500)  # 20% of one channel and 40% of the other
+    close = next(c for c in mixed.causes if c.name == "close ratio")
+    assert (close.actual, close.planned) == (pytest.approx(16 / 180), pytest.approx(60 / 225))
+
+
+def test_what_makes_most_of_a_miss_is_named():
+    told = quarter(leads=420.0, entered={"opportunity": 212.0}, deals=44.0)
+    found = evaluate(scenario(TWO), told, runs=5_000)
+    assert verdict(found).startswith("The miss is hardly within luck: 1% of such plans do worse")
+    assert ", mostly by close ratio 20.8% against 26.7%" in verdict(found)
+    tiny = evaluate(scenario(TWO), quarter(leads=450.0, deals=10.0), runs=2_000)
+    assert "less than 1 in 10,000 of such plans do worse" in verdict(tiny)
+
+
+def test_what_chance_alone_does_is_called_luck_and_what_changed_is_named():
+    plan, rng = scenario(LEAN.replace("34", "200")), np.random.default_rng(1)
+    said = {0.3: [], 0.15: []}
+    for rate, found in said.items():
+        for deals in rng.binomial(200, rate, 30):
+            told = quarter(leads=200.0, deals=float(deals))
+            found.append(verdict(evaluate(plan, told, runs=2_000)))
+    # One in ten lies in a tail of 5% on either side, one in fifty in one of 1%.
+    assert sum(" more than luck (" in each for each in said[0.3]) <= 4
+    assert sum("is within luck" in each or each == "As planned." for each in said[0.3]) >= 20
+    assert all(" more than luck (" in each and "close ratio" in each for each in said[0.15])
+
+
 def test_more_than_could_come_is_left_to_luck():
     found = evaluate(scenario(LEAN), quarter(leads=5.0, deals=8.0), runs=200)
     assert effects(found)[LUCK] == pytest.approx(3.0, abs=1e-3)
@@ -202,6 +240,43 @@ def test_assumptions_learn_as_conjugate_laws_do():
     assert leads.after[1] == pytest.approx(shape**0.5 / rate, rel=noise)
     assert found.scenario.calendar == plan.calendar
     assert found.scenario.name == "Lean, updated"
+
+
+@pytest.mark.parametrize(
+    ("planned", "leads", "deals"), [(1_000, 1_500.0, 700.0), (100_000, 90_000.0, 20_000.0)]
+)
+def test_many_cases_leave_little_of_what_was_not_known(planned, leads, deals):
+    mean = f"{{gamma: {{mean: {planned}, cv: 0.3}}}}"
+    plan = scenario(
+        LEAN,
+        journey__opportunity__won__conversion="{beta: {won: 6, lost: 14}}",
+        channels__list=f"{{leads: {{mean: {mean}, per: quarter}}}}",
+    )
+    found = update(Realised(plan, quarter(leads=leads, deals=deals)))
+    by_path = {each.path: each.after for each in found.updates}
+    law = stats.beta(6 + deals, 14 + leads - deals)
+    noise = 5 / np.sqrt(found.worth)
+    mean, sd = by_path["journey.opportunity.won.conversion"]
+    assert mean == pytest.approx(law.mean(), abs=noise * law.std())
+    assert sd == pytest.approx(law.std(), rel=noise)
+    shape, rate = 1 / 0.09 + leads, 1 / (planned * 0.09) + 1
+    mean, sd = by_path["channels.list.leads.mean"]
+    assert mean == pytest.approx(shape / rate, abs=noise * shape**0.5 / rate)
+    assert sd == pytest.approx(shape**0.5 / rate, rel=noise)
+    assert found.worth > 2_000
+
+
+def test_what_the_plan_hardly_allows_is_as_near_as_it_gets():
+    plan = scenario(LEAN, journey__opportunity__won__conversion="{uniform: {low: 10%, high: 20%}}")
+    told = quarter(leads=34.0, deals=0.0)
+    assert 0.1 < update(Realised(plan, told)).updates[0].after[0] < 0.15
+    few = scenario(LEAN, channels__list="{leads: {mean: {uniform: {low: 1, high: 2}}, per: year}}")
+    found = update(Realised(few, quarter(leads=1_000.0)))
+    assert found.updates[0].after[0] == pytest.approx(2.0, rel=0.01)
+    assert found.scenario
+    never = scenario(LEAN, journey__opportunity__won__conversion="{values: {0: 50%, 0.5: 50%}}")
+    sure = update(Realised(never, quarter(leads=34.0, deals=17.0)))
+    assert sure.updates[0].after[0] == pytest.approx(0.5)
 
 
 def test_a_certain_plan_learns_nothing():

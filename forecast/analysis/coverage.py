@@ -239,4 +239,4 @@ def _only(opened: OpenPlan, kind: int | None, weights: Floats) -> OpenPlan:
         np.bincount(line.ravel(), np.where(wanted, weights, 0.0), keys.shape[1]), dtype=np.float64
     )
     nothing = np.zeros_like(weight)
-    return replace(opened, lines=lines._replace(number=weight, amount=weight, lost=nothing))
+    return replace(opened, weighed=lines._replace(number=weight, amount=weight, lost=nothing))

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 LUCK = "luck"
 NOTHING_ODD = 0.05  # a tail of less is not what luck usually does
+TOO_ODD = 0.01  # and this it hardly ever does
+MOSTLY = 2 / 3  # of the difference
 Values = Mapping[frozenset[str], float]
 
 
@@ -136,8 +138,9 @@ def shapley(causes: Sequence[str], values: Values) -> dict[str, float]:
 def verdict(found: Evaluation) -> str:
     """Say in a sentence whether luck explains it, and what else may.
 
-    It is within luck where at least one in twenty such plans does worse (or better). A cause is
-    odd in a tail of one in forty, shared out over all causes: one of many is always a bit odd.
+    It is within luck where at least one in twenty such plans does worse (or better), hardly so
+    where one in a hundred does. A cause is odd in a tail of one in forty, shared out over all
+    causes: one of many is always a bit odd.
     """
     missed = found.total < 0
     word, worse = ("miss", "worse") if missed else ("beat", "better")
@@ -146,23 +149,31 @@ def verdict(found: Evaluation) -> str:
     tail = found.quantile if missed else 1.0 - found.quantile
     causes = [c for c in found.causes if c.name != LUCK and c.effect and (c.effect < 0) == missed]
     odd = sorted((c for c in causes if _tail(c) < NOTHING_ODD / 2 / len(found.causes)), key=_tail)
-    share = f"{tail:.0%}" if tail >= 0.01 else f"1 in {_one_in(tail)}"
+    share = f"{tail:.0%}" if tail >= TOO_ODD else _rare(tail)
     told = f"{share} of such plans do {worse}"
     if tail >= NOTHING_ODD:
-        yet = f"; yet {listed_causes(odd)}" if odd else ""
+        yet = f". What is more than luck: {listed_causes(odd)}" if odd else ""
         return f"The {word} is within luck: {told}{yet}."
-    if odd or not causes:
-        named = f": {listed_causes(odd)}" if odd else ""
-        return f"The {word} is more than luck ({told}){named}."
-    oddest = listed_causes([min(causes, key=_tail)])
-    return f"The {word} is more than luck ({told}), of several causes; the oddest: {oddest}."
+    said = f"hardly within luck: {told}" if tail >= TOO_ODD else f"more than luck ({told})"
+    return f"The {word} is {said}{_by(found, causes, odd)}."
+
+
+def _by(found: Evaluation, causes: Sequence[Cause], odd: Sequence[Cause]) -> str:
+    """Name what a difference comes from: odd causes, the one that makes most of it, or several."""
+    if odd:
+        return f", by {listed_causes(odd)}"
+    if not causes:
+        return ""
+    most = max(causes, key=lambda cause: abs(cause.effect))
+    if abs(most.effect) >= MOSTLY * abs(found.total):
+        return f", mostly by {listed_causes([most])}"
+    return f", by several causes; the oddest: {listed_causes([min(causes, key=_tail)])}"
 
 
 def listed_causes(causes: Sequence[Cause]) -> str:
     """Name causes with what came against what was planned, and how rare that is."""
     return "; ".join(
-        f"{c.name} {figure(c, c.actual)} against {figure(c, c.planned)} planned"
-        f" (1 in {_one_in(_tail(c))})"
+        f"{c.name} {figure(c, c.actual)} against {figure(c, c.planned)} planned ({_rare(_tail(c))})"
         for c in causes
     )
 
@@ -242,8 +253,8 @@ def _tail(cause: Cause) -> float:
     return min(quantile, 1.0 - quantile)
 
 
-def _one_in(tail: float) -> str:
-    return f"{round(1.0 / tail):,}" if tail > 1e-4 else "10,000 or fewer"
+def _rare(tail: float) -> str:
+    return f"1 in {round(1.0 / tail):,}" if tail > 1e-4 else "less than 1 in 10,000"
 
 
 def _subsets(causes: Sequence[str]) -> list[tuple[str, ...]]:

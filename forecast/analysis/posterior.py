@@ -1,9 +1,10 @@
 """Assumptions after what came: the plan's uncertain ones, weighed by what was counted.
 
-Every run's draw of the assumptions has the weight of its likelihood: of the leads of each channel
-(Poisson, or negative binomial), of the items that entered each counted stage out of those before it
-(binomial) and of the mean deal size (normal). The new assumption is of a family that suits it and
-has the weighted mean and deviation. What was certain stays: a figure without doubt learns nothing.
+Draws of the assumptions have the weight of their likelihood (``forecast.analysis.weighing``): of
+the leads of each channel (Poisson, or negative binomial), of the items that entered each counted
+stage out of those before it (binomial) and of the mean deal size (normal). The new assumption is of
+a family that suits it and has the weighted mean and deviation. What was certain stays: a figure
+without doubt learns nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from scipy.special import gammaln, xlog1py, xlogy
 from forecast.analysis.expectations import Floats, leads_by_period
 from forecast.analysis.levers import document_of
 from forecast.analysis.realised import Realised
-from forecast.engine.assumptions import Draws
+from forecast.analysis.weighing import LogLikelihood, weigh
+from forecast.engine.assumptions import Draws, Values
 from forecast.engine.expected import flow_at
 from forecast.engine.plan import make_blueprint
 from forecast.engine.request import RequestError
@@ -31,9 +33,9 @@ from forecast.scenario.paths import overlay
 from forecast.scenario.reader import build_scenario
 from forecast.scenario.scaling import DURATION, NotScalable, kind_of
 
-ROWS_AT_ONCE = 1_024
 ROWS = 20_000
 MOST_TIED = 30  # assumptions whose correlations are written
+LEAST_CV = 1.01e-3  # a distribution is never narrower
 FEWEST = 200.0  # draws that the weighted ones are worth
 
 
@@ -69,10 +71,8 @@ def update(realised: Realised, seed: int = 0) -> Posterior:
             "assumptions: got certain ones only; must be some uncertain ones. "
             "Write a distribution where you do not know a figure."
         )
-    values, logs = _weighed(realised, draws)
-    weights = np.exp(logs - logs.max())
-    weights /= weights.sum()
-    worth = float(1.0 / (weights**2).sum())
+    found = weigh(draws, _likelihood_of(realised), ROWS)
+    values, weights, worth = found.values, found.weights, found.worth
     if worth < FEWEST:
         raise RequestError(
             "actuals: got figures beyond what the plan's assumptions allow; must be "
@@ -115,23 +115,19 @@ def _ties(paths: Sequence[str], places: Sequence[int], values: Floats, weights: 
     return Items(ties)
 
 
-def _weighed(realised: Realised, draws: Draws) -> tuple[Floats, Floats]:
-    """Draw the assumptions, shape (run, assumption), with the logarithm of their likelihood."""
+def _likelihood_of(realised: Realised) -> LogLikelihood:
     blueprint, likelihood = make_blueprint(realised.plan), _Likelihood(realised)
-    values, logs = np.empty((ROWS, len(draws.names))), np.empty(ROWS)
-    for first in range(0, ROWS, ROWS_AT_ONCE):
-        count = min(ROWS_AT_ONCE, ROWS - first)
-        drawn = draws.draw(first, count)
-        rows = slice(first, first + count)
-        values[rows] = draws.matrix(drawn, count)
+
+    def logs(drawn: Values, count: int) -> Floats:
         means = flow_at(blueprint, drawn, count)
-        logs[rows] = likelihood(
+        return likelihood(
             means.leads.sum(axis=(1, 3)),
             means.entered.sum(axis=(1, 2, 3)),
             means.deals.sum(axis=(1, 2, 3, 4)),
             means.bookings.sum(axis=(1, 2, 3, 4)),
         )
-    return values, logs
+
+    return logs
 
 
 class _Likelihood:
@@ -238,6 +234,7 @@ def _rewritten(
 
 def _distribution(family: Family, moments: tuple[float, float], unit: str) -> Table:
     mean, sd = moments
+    sd = max(sd, LEAST_CV * abs(mean))
     known = {families.Gamma: "gamma", families.Lognormal: "lognormal", families.Beta: "beta"}
     name = next((n for kind, n in known.items() if isinstance(family, kind)), "")
     if not name:

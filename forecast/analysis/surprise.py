@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from forecast.analysis.expectations import Floats
+from forecast.analysis.plain_rates import close_rate, criteria_rate
 from forecast.analysis.realised import (
     CLOSE,
     CRITERIA,
@@ -146,7 +147,14 @@ class Surprise:
             SIZE: self._size,
         }[cause]
         actual, planned = (float(measure(sums)[0]) for sums in (self.came, self.planned))
-        return Statistic(actual, planned, quantile_of(measure(self.runs), actual))
+        quantile = quantile_of(measure(self.runs), actual)
+        return Statistic(*(self._as_written(cause) or (actual, planned)), quantile)
+
+    def _as_written(self, cause: str) -> tuple[float, float] | None:
+        """Give a rate, as it came and as planned, in the way the plan writes it."""
+        if cause == CLOSE:
+            return close_rate(self.of)
+        return criteria_rate(self.of, self._last_counted()) if cause == CRITERIA else None
 
     # --- figures of every run
 
@@ -162,8 +170,11 @@ class Surprise:
         return index
 
     def _criteria(self, sums: Sums) -> Floats:
-        last = [s for s in self.plan.stages if s in self.of.factors][-1]
-        return _ratio(sums.entered[:, self.plan.stages.index(last)], sums.leads.sum(axis=1))
+        last = self.plan.stages.index(self._last_counted())
+        return _ratio(sums.entered[:, last], sums.leads.sum(axis=1))
+
+    def _last_counted(self) -> str:
+        return [stage for stage in self.plan.stages if stage in self.of.factors][-1]
 
     def _close(self, sums: Sums) -> Floats:
         counted = [

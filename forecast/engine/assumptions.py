@@ -89,6 +89,10 @@ class Draws:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
         return self._values(quasi_normals(self._keys, first, runs))
 
+    def normals(self, first: int, runs: int) -> Floats:
+        """Give the independent standard normals of some runs, shape (drawn, run)."""
+        return quasi_normals(self._keys, first, runs)
+
     def at_normals(self, normals: Mapping[str, Floats]) -> Values:
         """Give the values at independent standard normal points, shape (row,) by name."""
         rows = [np.asarray(normals[name], dtype=np.float64) for name in self.drawn]

@@ -6,17 +6,10 @@ sizes of their product, as it is sold on the first day: see ``forecast.engine.wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.kernel.opened import Batches, Open
 from forecast.scenario.model import Scenario
-
-if TYPE_CHECKING:
-    from forecast.engine.pipeline import OpenPlan
 
 
 def known_or_usual(scenario: Scenario) -> NDArray[np.float64]:
@@ -28,20 +21,3 @@ def known_or_usual(scenario: Scenario) -> NDArray[np.float64]:
     )
     group = deals.channel * len(scenario.segments) + deals.segment
     return np.where(np.isnan(deals.amount), means[group, deals.product], deals.amount)
-
-
-def batches_apart(opened: OpenPlan) -> Iterator[tuple[Open, bool]]:
-    """Give the deals whose amount is known, then those without one, and which of the two it is."""
-    batches, known = opened.op.batches, opened.known
-    for part, blank in ((slice(0, known), False), (slice(known, None), True)):
-        if len(batches.kind[part]):
-            ends = batches.first[part.start :] if blank else batches.first[: known + 1]
-            mine = Batches(
-                batches.kind[part],
-                batches.mover[part],
-                batches.close[part],
-                batches.group[part],
-                batches.stage[part],
-                ends,
-            )
-            yield opened.op._replace(batches=mine), blank

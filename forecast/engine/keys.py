@@ -19,19 +19,22 @@ def stream_key(seed: int, *names: str) -> int:
     ("ab", "c") and ("a", "bc") are different streams. Any integer is a seed, negative ones and
     those beyond 64 bits too.
     """
-    return int.from_bytes(_digest(seed, names), "little")
+    return int(stream_keys(seed, [names])[0])
 
 
 def stream_keys(seed: int, names: Iterable[tuple[str, ...]]) -> NDArray[np.uint64]:
     """The keys of many streams, in the order of *names*."""
-    digests = b"".join(_digest(seed, parts) for parts in names)
+    number = as_int(seed)
+    # One spare bit for the sign: two's complement is then unique for every integer.
+    first = _framed(number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True))
+    begun = hashlib.blake2b(first)
+    digests = bytearray()
+    for parts in names:
+        one = begun.copy()
+        one.update(b"".join([_framed(name.encode()) for name in parts]))
+        digests += one.digest()[:_KEY_BYTES]
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
-def _digest(seed: int, names: tuple[str, ...]) -> bytes:
-    number = as_int(seed)
-    # One spare bit for the sign: two's complement is then unique for every integer.
-    parts = [number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)]
-    parts += [name.encode() for name in names]
-    encoded = b"".join(len(part).to_bytes(_LENGTH_BYTES, "little") + part for part in parts)
-    return hashlib.blake2b(encoded).digest()[:_KEY_BYTES]
+def _framed(part: bytes) -> bytes:
+    return len(part).to_bytes(_LENGTH_BYTES, "little") + part

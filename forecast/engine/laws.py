@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import log
 
 import numpy as np
@@ -33,6 +34,7 @@ def make_laws(lags: Sequence[Lag | Family | None]) -> Laws:
     )
 
 
+@lru_cache(256)  # many scenarios have the same lags
 def _law(lag: Lag | Family | None) -> tuple[int, float, float, Array, Array]:
     """Code, log of the first node, nodes to a unit of it, values, and P(lag > value)."""
     if lag is None:

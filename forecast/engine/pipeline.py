@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats
-from forecast.engine.blank_amounts import batches_apart, known_or_usual
+from forecast.engine.blank_amounts import known_or_usual
 from forecast.engine.kernel.ages import BOTH, CLOSE, MODEL, SHARE, Movers, OpenTables
 from forecast.engine.kernel.dealmeans import Lines, expect_deals
 from forecast.engine.kernel.deals import run_deals
 from forecast.engine.kernel.flow import new_flow
 from forecast.engine.kernel.hope import fill_hope
 from forecast.engine.kernel.means import Means
+from forecast.engine.kernel.odds import draw_odds, new_tally
 from forecast.engine.kernel.opened import Batches, Closes, Deals, Marks, Open, new_space
 from forecast.engine.kernel.shapes import Earlier, Futures, Keys, Plan, Tables
 from forecast.engine.kernel.wins import Results
 from forecast.engine.kernel.wins import Stays as DealStays
 from forecast.engine.laws import make_laws
 from forecast.engine.layout import Layout
+from forecast.engine.odds import Part, closed_by, parts_of
 from forecast.engine.stays import Kinds, Stays
 from forecast.engine.tables import TableMaker
 from forecast.scenario.families import Fixed, build
@@ -36,12 +39,29 @@ class OpenPlan:
     """The open deals of a scenario, sorted into batches of which the same is known."""
 
     op: Open
-    lines: Lines
     order: Counts  # (deal,) its place in the file
     hoped: Counts  # (g,) 1 where it is asked how likely items of a group are won
     shares: bool  # whether deals have a chance of their own and the model's time
     kinds: Kinds  # of recurring products
-    known: int = 0  # batches of deals whose amount is known; those behind them have none
+    known: int  # batches of deals whose amount is known; those behind them have none
+    closed: Floats  # (time, q) chance that a deal is closed by the end of a quarter
+    segments: int
+    weighed: Lines | None = None  # in the place of ``lines``, where deals count otherwise
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The deals added up, for what is expected of them."""
+        return self.weighed or _lines(self.op)
+
+    @cached_property
+    def followed(self) -> tuple[Part, ...]:
+        """All deals, to be followed."""
+        return tuple(parts_of(self.op, self.known, None, self.segments))
+
+    @cached_property
+    def by_odds(self) -> tuple[Part, ...]:
+        """The same, those with a chance and a time of their own left to their odds."""
+        return tuple(parts_of(self.op, self.known, self.closed, self.segments))
 
 
 def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
@@ -79,7 +99,8 @@ def lay_out_deals(layout: Layout, maker: TableMaker) -> OpenPlan | None:
     hoped[group[(kind == SHARE) | (kind == CLOSE)]] = 1
     shares = bool(np.any(kind == SHARE))
     known = int(np.sum(heads[5] == 0))
-    return OpenPlan(op, _lines(op), order, hoped, shares, maker.kinds, known)
+    closed, segments = closed_by(times, scenario.calendar), len(scenario.segments)
+    return OpenPlan(op, order, hoped, shares, maker.kinds, known, closed, segments)
 
 
 def _variants(layout: Layout) -> Counts:
@@ -102,9 +123,9 @@ def _classes(deals: OpenDeals, group: Counts, kind: Counts) -> tuple[Counts, Flo
     age = np.where(np.isnan(deals.age_days), -1.0, deals.age_days)
     rows = np.stack([group, deals.stage, age, deals.age_periods], axis=1).astype(np.float64)
     asked = kind != BOTH
-    known, of = np.unique(rows[asked], axis=0, return_inverse=True)
+    known, of = _distinct(rows[asked])
     out = np.full(len(rows), -1, dtype=np.int64)
-    out[asked] = of.ravel()
+    out[asked] = of
     return out, known
 
 
@@ -114,10 +135,20 @@ def _times(deals: OpenDeals, timed: NDArray[np.bool_]) -> tuple[Counts, Floats]:
     days = np.where(spread, deals.close_days, 0.0)
     period = np.where(spread, -1, deals.close_period)
     rows = np.stack([period, days, np.where(spread, deals.close_cv, 0.0)], axis=1)
-    known, of = np.unique(rows[timed].astype(np.float64), axis=0, return_inverse=True)
+    known, of = _distinct(rows[timed].astype(np.float64))
     out = np.full(len(rows), -1, dtype=np.int64)
-    out[timed] = of.ravel()
+    out[timed] = of
     return out, known
+
+
+def _distinct(rows: Floats) -> tuple[Floats, Counts]:
+    """The distinct rows in order, and the number of each row among them; as np.unique, faster."""
+    order = np.lexsort(rows.T[::-1])
+    fresh = np.ones(len(rows), dtype=np.bool_)
+    fresh[1:] = np.diff(rows[order], axis=0).any(axis=1)
+    of = np.empty(len(rows), dtype=np.int64)
+    of[order] = np.cumsum(fresh) - 1
+    return rows[order[fresh]], of
 
 
 def _closes(times: Floats, lags: int) -> tuple[list[Any], Closes]:
@@ -225,27 +256,32 @@ def follow_deals(
     """
     counts, stays = tables
     out = _results(plan, rows)
-    own = keys.deal_stay[opened.order]
     if stays is None:
         no_stays = np.zeros((0, 0), dtype=np.int64), np.zeros((1, 0, 0))
-        held = DealStays(own, counts, *no_stays)
+        held = DealStays(keys.deal_stay, counts, *no_stays)
     else:
+        own = keys.deal_stay[opened.order]
         held = DealStays(own, stays.leaving, opened.kinds.terms, stays.paid)
     brings = len(out.revenue) > 0 or len(out.customers) > 0
     works = isinstance(rows, Futures) and (plan.desk.kept == 1 or counts.worked_cost.shape[3] > 0)
     marks = Marks(keys.deal[opened.order], held, brings, works)
     given = open_tables(opened, plan, counts)
     blank = np.zeros((0, *out.deals.shape[1:]), dtype=np.int64)
-    for op, is_blank in batches_apart(opened):
+    counted_only = not (brings or isinstance(rows, Futures))
+    for part in opened.by_odds if counted_only else opened.followed:
         into = out
-        if is_blank:
+        if part.blank:
             blank = np.zeros_like(out.deals)
             into = out._replace(
                 deals=blank,
                 bookings=np.zeros_like(out.bookings),
                 revenue=np.zeros_like(out.revenue),
             )
-        run_deals(plan, counts, given, (op, marks), first, (new_space(plan), into))
+        if len(part.op.batches.kind):
+            run_deals(plan, counts, given, (part.op, marks), first, (new_space(plan), into))
+        if len(part.deal):
+            tally, mine = new_tally(out.deals.shape[1]), marks.keys[part.deal]
+            draw_odds(part.odds, mine, first, tally, into.deals, into.bookings)
     return Followed(Earlier(out.customers, out.used), out.change, out.held, blank)
 
 

@@ -87,6 +87,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
     channels, segments, groups = scenario.channels, scenario.segments, scenario.groups
     limited = [scenario.stages[j] for j in limited_stages(scenario)]
     ids = scenario.pipeline.deals.ids if scenario.pipeline else ()
+    recurs = RECURRING in uses(scenario)
 
     def grid(names: Iterable[tuple[str, ...]], *shape: int) -> NDArray[np.uint64]:
         return stream_keys(seed, names).reshape(shape)
@@ -115,7 +116,7 @@ def make_keys(layout: Layout, seed: int) -> Keys:
         stream_keys(seed, (("deal", name) for name in ids)),
         by_variant("stays"),
         by_variant("size of stays"),
-        stream_keys(seed, (("deal stays", name) for name in ids)),
+        stream_keys(seed, (("deal stays", name) for name in ids if recurs)),
     )
 
 

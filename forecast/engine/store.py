@@ -75,8 +75,7 @@ def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterato
     Raises ``OutputError``; whatever goes wrong, nothing half-written is left.
     """
     check_output(path)
-    part = beside(path)
-    try:
+    with replacing(path) as part:
         with told(path):
             kind = NetCdf if path.suffix == ".nc" else _Zarr
             sink: Sink = kind(part, simulator, runs, seed)
@@ -85,6 +84,17 @@ def open_sink(path: Path, simulator: Simulator, runs: int, seed: int) -> Iterato
             yield telling
         finally:
             telling.close()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place beside, to be written; it takes its name when that is over.
+
+    Raises ``OutputError``; whatever goes wrong, nothing half-written is left.
+    """
+    part = beside(path)
+    try:
+        yield part
         with told(path):
             sync(part)
             _take_place(part, path)

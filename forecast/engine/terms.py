@@ -24,6 +24,7 @@ from forecast.engine.tables import TableMaker
 MOST_TERMS = 512  # of a group; with more its journey is followed by periods
 
 Key = tuple[int, tuple[int, ...]]  # the stage reached, and how often each way was taken
+Wins = dict[bytes, Floats]  # (period, span) by the lags into won
 
 
 def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> Terms:
@@ -31,8 +32,9 @@ def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> T
     tables = maker.tables(draws.draw(0, 2))  # two rows show what is uncertain
     spans = len(plan.spans.start) - 1
     first, parents, ways, weights = [0], [], [], [np.zeros((0, spans))]
+    wins: Wins = {}
     for g in range(len(layout.scenario.groups)):
-        found = _of_group(layout, plan, tables, g)
+        found = _of_group(layout, plan, tables, g, wins)
         parents += [parent if parent < 0 else parent + first[-1] for parent, _, _ in found]
         ways += [way for _, way, _ in found]
         weights += [weight[None] for _, _, weight in found]
@@ -45,10 +47,12 @@ def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> T
     )
 
 
-def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[int, int, Floats]]:
+def _of_group(
+    layout: Layout, plan: Plan, tables: Tables, g: int, wins: Wins
+) -> list[tuple[int, int, Floats]]:
     """The terms of a group: parent, way taken last, and the deals of each span by it (or 0)."""
     segments = len(layout.scenario.segments)
-    c = g // segments
+    c, group = g // segments, layout.scenario.groups[g]
     if not _serves(layout, plan, tables, g, c):
         return []
     spans = len(plan.spans.start) - 1
@@ -60,15 +64,19 @@ def _of_group(layout: Layout, plan: Plan, tables: Tables, g: int) -> list[tuple[
         reached: dict[Key, tuple[int, Floats]] = {}
         for (stage, used), (index, shape) in level.items():
             for e in range(plan.first_way[stage], plan.first_way[stage + 1]):
-                if layout.scenario.groups[g] not in layout.ways[e].versions:
+                if group not in layout.ways[e].versions:
                     continue
                 rows = tables.lag_first[plan.lag_of[plan.lag_phase_of, g, e]]  # (period,)
                 target = layout.ways[e].target
                 if target == layout.won:
-                    terms.append((index, e, _by_span(plan, tables.lag_beyond[rows], shape)))
+                    name = rows.tobytes()
+                    if name not in wins:
+                        wins[name] = _by_span(plan, tables.lag_beyond[rows])
+                    # no @: its last bits depend on the number of threads
+                    terms.append((index, e, (shape[:, None] * wins[name]).sum(axis=0)))
                 elif target < layout.won:
                     ahead = np.convolve(shape, tables.lag_chance[rows[0]])[: len(shape)]
-                    key = target, tuple(n + (i == e) for i, n in enumerate(used))
+                    key = target, (*used[:e], used[e] + 1, *used[e + 1 :])
                     if key in reached:
                         reached[key] = reached[key][0], reached[key][1] + ahead
                     elif ahead.max() > NO_MASS:
@@ -92,11 +100,10 @@ def _serves(layout: Layout, plan: Plan, tables: Tables, g: int, c: int) -> bool:
     )
 
 
-def _by_span(plan: Plan, beyond: Floats, shape: Floats) -> Floats:
-    """Items that are won in each span, of those of every period; beyond is (period, cell)."""
+def _by_span(plan: Plan, beyond: Floats) -> Floats:
+    """Of an item of every period the chance to be won in each span; beyond is (period, cell)."""
     last = beyond.shape[1] - 1
-    periods = np.arange(len(shape))[:, None]
+    periods = np.arange(len(beyond))[:, None]
     starts = plan.spans.start[None, :] - periods
     before = 1.0 - beyond[periods, np.clip(starts, 0, last)]
-    # no @: its last bits depend on the number of threads
-    return np.asarray((shape[:, None] * np.diff(before, axis=1)).sum(axis=0))
+    return np.asarray(np.diff(before, axis=1))

@@ -43,6 +43,13 @@ def done_in(done: Mapping[str, By], metric: str, label: str) -> float:
     return sum(n for quarter, n in by.items() if quarter == label or quarter[:4] == label)
 
 
+def won_since(records: Records, day: dt.date) -> int:
+    """Count the deals that were won on a day or later."""
+    left = records.stays["left"].to_numpy()
+    won = (records.stays["to"] == WON).to_numpy() & (left != OPEN) & (left != UNDATED)
+    return int((won & (left >= day.toordinal())).sum())
+
+
 def _by_quarter(days: np.ndarray, figures: np.ndarray, fiscal_year_start: int) -> By:
     """Add up figures by the quarter of their day."""
     found: By = {}

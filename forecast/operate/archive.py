@@ -196,6 +196,7 @@ class Archive:
     def _all(self, faults: Faults) -> Iterator[tuple[str, Kept]]:
         """Give all forecasts; tell of what is none."""
         sizes = {entry.name: entry.bytes for entry in self.place.entries()}
+        small = self.place.read_all([name for name in sizes if name.endswith(".json")])
         for name, size in sizes.items():
             stem, dot, suffix = name.rpartition(".")
             where = self.place.address(name)
@@ -203,7 +204,8 @@ class Archive:
                 faults.append(f"{where}: not a file of the archive; left alone.")
             elif suffix == "nc":
                 try:
-                    yield stem, self._kept(stem, size, f"{stem}.json" in sizes)
+                    beside = f"{stem}.json"
+                    yield stem, self._kept(stem, size, beside in sizes, small.get(beside))
                 except NoForecast as error:
                     faults.append(f"{where}: {error}; left alone.")
                 except OSError as error:
@@ -211,11 +213,13 @@ class Archive:
             elif f"{stem}.nc" not in sizes:
                 faults.append(f"{where}: its forecast is not there; left alone.")
 
-    def _kept(self, stem: str, size: int, has_small: bool = True) -> Kept:
+    def _kept(
+        self, stem: str, size: int, has_small: bool = True, small: bytes | None = None
+    ) -> Kept:
         """Describe a forecast by its small file, or by itself; raises ``NoForecast``."""
         if has_small:
             try:
-                kept, _ = read_beside(self.place.read(f"{stem}.json"))
+                kept, _ = read_beside(small or self.place.read(f"{stem}.json"))
                 if kept.bytes == size and stem.endswith(kept.key):
                     return placed(kept, stem, self.place.address(f"{stem}.nc"))
             except (OSError, NoForecast):

@@ -21,7 +21,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 LONGEST_SLUG = 60
 FORBIDDEN = frozenset({"con", "prn", "aux", "nul"})  # no names of files on Windows
 ABANDONED_SECONDS = 24 * 3600.0  # without a change, of a writer that cannot be asked
-_PART = re.compile(r"([0-9a-f]{24})\.([0-9a-f]{12})\.(\d+)-(\d+)\.\d+\.part")
+_PART = re.compile(r"([\w-]+)\.([0-9a-f]{12})\.(\d+)-(\d+)\.\d+\.part")
 _count = itertools.count()
 
 

@@ -11,7 +11,7 @@ from forecast.history.done import done_in
 from forecast.history.exports.data_report import DataReport
 from forecast.operate.archive import Archive
 from forecast.operate.kept import Document, Kept
-from forecast.operate.places import Place
+from forecast.operate.places import Folder
 from forecast.operate.tables import csv_text
 from forecast.operate.tonight import Tonight
 from forecast.operate.why import Effect
@@ -55,9 +55,10 @@ def describe(night: Night, archive: Archive) -> Document:
     }
 
 
-def write_reports(place: Place, document: Document, report: DataReport) -> None:
+def write_reports(place: Folder, document: Document, report: DataReport) -> None:
     """Write the reports of the day, and the newest summary; raises ``OutputError``."""
     day, text = document["as_of"], json.dumps(document, indent=1, allow_nan=False).encode()
+    place.clean()
     place.write(f"{day}/{SUMMARY}", text)
     place.write(f"{day}/data-report.txt", report.text().encode())
     for name in ("quarters", "goals", "bridge"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -14,6 +14,7 @@ from forecast.engine.store import OutputError, sync, told
 from forecast.operate.naming import is_abandoned, part_name
 
 UNFINISHED = ".unfinished"
+OBJECTS = frozenset({"s3", "gs", "gcs", "abfs", "az", "oss", "oci"})  # stores without folders
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -47,6 +48,10 @@ class Place(Protocol):
 
     def read(self, name: str) -> bytes:
         """Read a small file; raises ``OSError``."""
+        ...
+
+    def read_all(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Read small files at once where that is quicker than one by one; those it could read."""
         ...
 
     def local(self, name: str) -> AbstractContextManager[Path]:
@@ -112,6 +117,10 @@ class Folder:
         """Read a small file; see ``Place``."""
         return (self._root / name).read_bytes()
 
+    def read_all(self, names: Sequence[str]) -> Mapping[str, bytes]:  # noqa: ARG002
+        """Read none: one by one is as quick."""
+        return {}
+
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """Give a file's path; see ``Place``."""
@@ -122,11 +131,15 @@ class Folder:
         folder = self._root / UNFINISHED
         with told(self.address()):
             _make_folders(folder)
+        self.clean()
+        return folder / part_name(key)
+
+    def clean(self) -> None:
+        """Clean away what writers that are gone left unfinished."""
         with suppress(OSError):
-            for path in list(folder.iterdir()):
+            for path in list((self._root / UNFINISHED).iterdir()):
                 if is_abandoned(path):
                     path.unlink(missing_ok=True)
-        return folder / part_name(key)
 
     def commit(self, part: Path, name: str) -> bool:
         """Sync a finished file and link it to its name, never over another one."""
@@ -262,6 +275,14 @@ class Remote:
         """Read a small file; see ``Place``."""
         return bytes(self._files.cat_file(self._at(name)))
 
+    def read_all(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Read small files at the same time; see ``Place``."""
+        if not names:
+            return {}
+        with self._telling("", "read"):
+            found = self._files.cat([self._at(name) for name in names], on_error="omit")
+        return {path.removeprefix(self._root).lstrip("/"): data for path, data in found.items()}
+
     @contextmanager
     def local(self, name: str) -> Iterator[Path]:
         """Fetch a file for as long as it is needed; see ``Place``."""
@@ -280,7 +301,7 @@ class Remote:
     def commit(self, part: Path, name: str) -> bool:
         """Put a finished file as one object; an older one of the same key has the same bits."""
         with self._telling(name):
-            self._files.makedirs(self._at(name).rpartition("/")[0], exist_ok=True)
+            self._make_folder(name)
             self._files.put_file(str(part), self._at(name))
         part.unlink(missing_ok=True)
         return True
@@ -288,13 +309,19 @@ class Remote:
     def write(self, name: str, data: bytes) -> None:
         """Put a small object; see ``Place``."""
         with self._telling(name):
-            self._files.makedirs(self._at(name).rpartition("/")[0], exist_ok=True)
+            self._make_folder(name)
             self._files.pipe_file(self._at(name), data)
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``Place``."""
         with self._telling(name), suppress(FileNotFoundError):
             self._files.rm_file(self._at(name))
+
+    def _make_folder(self, name: str) -> None:
+        """Make the folder of a file; a store of objects has none, and would make a bucket."""
+        said = self._files.protocol
+        if OBJECTS.isdisjoint([said] if isinstance(said, str) else said):
+            self._files.makedirs(self._at(name).rpartition("/")[0], exist_ok=True)
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}"

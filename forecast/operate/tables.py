@@ -10,11 +10,10 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from forecast.engine.store import OutputError, beside, sync, told
+from forecast.engine.store import OutputError, replacing, told
 from forecast.operate.comparison import Cell, dataset_of, rows_of
 from forecast.scenario.source import FORMULA
 
@@ -22,7 +21,9 @@ Document = dict[str, Any]
 STYLE = (
     "body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}"
     "th,td{padding:.2em .6em;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-    "th{position:sticky;top:0;background:#fff}td.text,th.text{text-align:left}"
+    "th{position:sticky;top:0;background:#fff;z-index:1}td.text,th.text{text-align:left}"
+    "td:first-child,th:first-child{position:sticky;left:0;background:#fff}"
+    "th:first-child{z-index:2}"
 )
 
 
@@ -42,15 +43,8 @@ def check_table(path: Path) -> None:
 def write_table(path: Path, document: Document) -> None:
     """Write the document of a batch, in the form that the suffix names; raises ``OutputError``."""
     check_table(path)
-    part = beside(path)
-    try:
-        with told(path):
-            WRITERS[path.suffix](part, document)
-            sync(part)
-            os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    with replacing(path) as part, told(path):
+        WRITERS[path.suffix](part, document)
 
 
 def harmless(text: str) -> str:
@@ -92,20 +86,22 @@ def _excel(path: Path, document: Document) -> None:
     try:
         with xlsxwriter.Workbook(str(path), options) as book:
             book.set_properties({"created": dt.datetime(2000, 1, 1)})
-            bold = book.add_format({"bold": True})
-            _sheet(book.add_worksheet("Scenarios"), rows_of(document["scenarios"]), bold)
+            _sheet(book, "Scenarios", rows_of(document["scenarios"]))
             if document["failed"]:
-                _sheet(book.add_worksheet("Failed"), document["failed"], bold)
+                _sheet(book, "Failed", document["failed"])
     except xlsxwriter.exceptions.XlsxWriterException as error:
         cause = error.args[0] if error.args and isinstance(error.args[0], OSError) else None
         raise cause or OSError(" ".join(str(error).split())) from error
 
 
-def _sheet(sheet: Any, rows: Sequence[Mapping[str, Cell]], bold: Any) -> None:
+def _sheet(book: Any, title: str, rows: Sequence[Mapping[str, Cell]]) -> None:
     """Fill a sheet; texts are texts, whatever they begin with."""
+    sheet = book.add_worksheet(title)
+    bold = book.add_format({"bold": True})
+    small, large = (book.add_format({"num_format": each}) for each in ("#,##0.###", "#,##0"))
     sheet.freeze_panes(1, 1)
-    sheet.set_column(0, 0, 30)
     for column, name in enumerate(rows[0] if rows else ()):
+        sheet.set_column(column, column, len(name) + 4 if column else 30)
         sheet.write_string(0, column, name, bold)
     for r, row in enumerate(rows, start=1):
         for column, cell in enumerate(row.values()):
@@ -114,7 +110,8 @@ def _sheet(sheet: Any, rows: Sequence[Mapping[str, Cell]], bold: Any) -> None:
             elif isinstance(cell, bool):
                 sheet.write_boolean(r, column, cell)
             elif cell is not None and math.isfinite(cell):
-                sheet.write_number(r, column, cell)
+                parts = abs(cell) < 1_000 and cell != int(cell)
+                sheet.write_number(r, column, cell, small if parts else large)
     if rows:
         sheet.autofilter(0, 0, len(rows), len(rows[0]) - 1)
 

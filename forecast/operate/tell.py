@@ -71,5 +71,7 @@ def _tried(webhook: Webhook, body: bytes) -> tuple[str, bool]:
         error.close()
         return f"answered {error.code}", error.code >= 500 or error.code in AGAIN
     except (OSError, ValueError) as error:  # no connection, no answer in time, no such name
-        return str(getattr(error, "reason", error)) or type(error).__name__, True
+        reason = getattr(error, "reason", error)
+        said = getattr(reason, "strerror", None) or str(reason)
+        return str(said) or type(error).__name__, True
     return "", False

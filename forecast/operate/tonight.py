@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from forecast.analysis.levers import document_of
-from forecast.history.done import By, done_by_quarter, done_in
+from forecast.engine.uses import RECURRING, uses
+from forecast.history.done import By, done_by_quarter, done_in, won_since
 from forecast.history.exports.data_report import DataReport
 from forecast.history.fitting.fit import Options, fit_records
 from forecast.history.fitting.open_items import find_open, write_open
@@ -21,7 +22,7 @@ from forecast.operate.redate import redate
 from forecast.scenario.calendar import MONTHS_IN, quarter_label
 from forecast.scenario.errors import Fault, ScenarioError
 from forecast.scenario.model import Scenario
-from forecast.scenario.nodes import NOWHERE, Items, Node, Table, Text, nodes_of
+from forecast.scenario.nodes import NOWHERE, Items, Node, Place, Table, Text, nodes_of
 from forecast.scenario.reader import build_scenario, read_scenario
 
 
@@ -135,20 +136,30 @@ def _reused(config: Nightly, records: Records, start: dt.date, end: dt.date) -> 
     """Take the assumptions of a file, and the open deals of the records."""
     assert config.scenario is not None
     plan = read_scenario(config.scenario)
+    _check_revenue(config, plan)
     strange = sorted(set(records.stages) - set(plan.stages))
     if strange:
         raise _refused(config, f"the stage {strange[0]} of the records is none of the scenario's")
-    document = redate(document_of(plan), plan, start, end)
+    document = redate(document_of(plan), plan, start, end, won_since(records, plan.calendar.start))
     opened = find_open(records)
     content: dict[str, Node] = {key: node for key, node in document.items() if key != "pipeline"}
     if len(opened):
-        pipeline: dict[str, Node] = {
-            "csv": Text(write_open(opened, _columns(config, plan, opened)))
-        }
+        place = Place(str(config.mapping), 1, "pipeline")
+        rows = write_open(opened, _columns(config, plan, opened))
+        pipeline: dict[str, Node] = {"csv": Text(rows, place)}
         if isinstance(before := document.get("pipeline"), Table) and "stale_after" in before:
             pipeline["stale_after"] = before["stale_after"]
-        content["pipeline"] = Table(pipeline)
+        content["pipeline"] = Table(pipeline, place)
     return Table(content, document.place, document.keys_at)
+
+
+def _check_revenue(config: Nightly, scenario: Scenario) -> None:
+    """Refuse goals on revenue where customers who were won long ago still pay."""
+    goals = config.goals if isinstance(config.goals, Items) else ()
+    metrics = [str(goal.get("metric")) for goal in goals if isinstance(goal, Table)]
+    if RECURRING in uses(scenario) and "revenue" in metrics:
+        why = "a goal on revenue that recurs: what customers of earlier days pay is in no record"
+        raise _refused(config, why, "goals on bookings, deals, leads or stages", "Change the goal.")
 
 
 def _columns(config: Nightly, plan: Scenario, opened: pd.DataFrame) -> list[str]:
@@ -168,8 +179,8 @@ def _columns(config: Nightly, plan: Scenario, opened: pd.DataFrame) -> list[str]
     return columns
 
 
-def _refused(config: Nightly, why: str) -> ScenarioError:
+def _refused(config: Nightly, why: str, must: str = "", mend: str = "") -> ScenarioError:
     path = config.scenario or config.mapping
-    must = "records and assumptions that go together" if config.scenario else "records to fit"
-    mend = "Correct the mapping (aliases and blanks join names), or the scenario."
-    return ScenarioError([Fault(str(path), 1, "(file)", why, must, mend)])
+    fit = "records and assumptions that go together" if config.scenario else "records to fit"
+    mend = mend or "Correct the mapping (aliases and blanks join names), or the scenario."
+    return ScenarioError([Fault(str(path), 1, "(file)", why, must or fit, mend)])

@@ -200,7 +200,7 @@ def values_of(
 
 def chance_of(goal: Wanted) -> str:
     """Name the chance of a goal; goals of one metric and quarter differ by their target."""
-    return f"chance of {goal.metric} {goal.target:g}"
+    return f"chance of {goal.metric} {goal.target:,.15g}"
 
 
 def rows_of(document: Table) -> Rows:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from forecast.scenario.model import Correlation, Scenario, Uncertain
 
+PLAIN = {str, float, int, bool, type(None)}
+
 
 def uncertain_numbers(scenario: Scenario) -> dict[str, Uncertain]:
     """Every uncertain assumption by path; a later definition is named ``path@day``."""
@@ -24,17 +26,26 @@ def uncertain_numbers(scenario: Scenario) -> dict[str, Uncertain]:
 
 def walk_uncertain(thing: Any) -> Iterator[Uncertain]:
     """Every ``Uncertain`` inside a value, in order of the file."""
-    if isinstance(thing, Uncertain):
-        yield thing
+    found: list[Uncertain] = []
+    _gather(thing, found)
+    return iter(found)
+
+
+def _gather(thing: Any, found: list[Uncertain]) -> None:
+    kind = type(thing)
+    if kind in PLAIN:  # most of all
+        return
+    if kind is Uncertain:
+        found.append(thing)
+    elif kind is tuple:
+        for value in thing:
+            _gather(value, found)
     elif isinstance(thing, Mapping):
         for value in thing.values():
-            yield from walk_uncertain(value)
-    elif isinstance(thing, tuple):
-        for value in thing:
-            yield from walk_uncertain(value)
+            _gather(value, found)
     elif hasattr(thing, "__dataclass_fields__") and not hasattr(thing, "cdf"):
         for name in thing.__dataclass_fields__:
-            yield from walk_uncertain(getattr(thing, name))
+            _gather(getattr(thing, name), found)
 
 
 def correlation_matrix(

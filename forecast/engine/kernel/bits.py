@@ -46,7 +46,9 @@ def philox(
     c0: Word, c1: Word, c2: Word, c3: Word, k0: Word, k1: Word
 ) -> tuple[Word, Word, Word, Word]:
     """One Philox4x32-10 block of four 32-bit words, held in uint64 as the products need all 64."""
-    w0, w1, w2, w3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
+    # Masked, so that the compiler knows that one multiplication of 32 bits does.
+    w0, w1 = np.uint64(c0) & WORD, np.uint64(c1) & WORD
+    w2, w3 = np.uint64(c2) & WORD, np.uint64(c3) & WORD
     key0, key1 = np.uint64(k0), np.uint64(k1)
     for _ in range(10):
         product0, product1 = MULTIPLIER_0 * w0, MULTIPLIER_1 * w2

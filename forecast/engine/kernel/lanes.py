@@ -102,16 +102,23 @@ def binomials(n: Counts, p: Floats, address: Address, work: Work, out: Counts) -
     """
     few, many = 0, 0
     for i in range(len(out)):
-        if n[i] <= 0 or p[i] <= 0.0:
-            out[i] = 0
-        elif p[i] >= 1.0:
-            out[i] = n[i]
-        elif n[i] * (p[i] * (1.0 - p[i])) < LEAST_VARIANCE:
-            work.few[np.uint64(few)] = i
-            few += 1
-        else:
-            work.many[np.uint64(many)] = i
-            many += 1
+        many += 1 if (n[i] * (p[i] * (1.0 - p[i])) >= LEAST_VARIANCE) & (n[i] > 0) else 0
+    if many == len(out):  # the usual case of large cohorts, found by vector instructions
+        for i in range(many):
+            work.many[i] = i
+    else:
+        many = 0
+        for i in range(len(out)):
+            if n[i] <= 0 or p[i] <= 0.0:
+                out[i] = 0
+            elif p[i] >= 1.0:
+                out[i] = n[i]
+            elif n[i] * (p[i] * (1.0 - p[i])) < LEAST_VARIANCE:
+                work.few[np.uint64(few)] = i
+                few += 1
+            else:
+                work.many[np.uint64(many)] = i
+                many += 1
     if few > 0:
         binomials_of(work.few[:few], True, n, p, address, work.rows, out)
     if many > 0:
@@ -257,12 +264,12 @@ def invert(n: int, rows: Floats) -> None:
 @jit(inline=True)
 def scores(n: int, rows: Floats) -> None:
     """The normal quantiles of the uniforms: those of the tails by themselves, as they cost more."""
+    for j in range(n):
+        rows[Z + j] = centre_quantile(rows[U + j])
     tails = 0
     for j in range(n):
-        u = rows[U + j]
-        rows[Z + j] = centre_quantile(u)
         rows[np.uint64(SURE + tails)] = j
-        tails += 1 if abs(u - 0.5) > CENTRE else 0
+        tails += 1 if abs(rows[U + j] - 0.5) > CENTRE else 0
     for i in range(tails):
         rows[COUNT + i] = rows[np.uint64(U + int(rows[SURE + i]))]
     for i in range(tails):

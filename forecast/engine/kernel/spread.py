@@ -214,15 +214,21 @@ def spread(
         end = to.start[here + b + 1] - to.period
         few, many = 0, 0
         crossover, share = crossover_and_share(tables, at.row[0], b, (begin, end), to)
-        for i in range(lanes):
-            if is_uncertain:
-                crossover, share = crossover_and_share(tables, at.row[i], b, (begin, end), to)
-            chance[i] = share
-            if left[i] >= crossover:
-                many += 1
-            elif left[i] > 0:
-                at.few[np.uint64(few)] = i
-                few += 1
+        if not is_uncertain:
+            for i in range(lanes):
+                chance[i] = share
+                many += 1 if left[i] >= crossover else 0
+        if many < lanes:
+            many = 0
+            for i in range(lanes):
+                if is_uncertain:
+                    crossover, share = crossover_and_share(tables, at.row[i], b, (begin, end), to)
+                chance[i] = share
+                if left[i] >= crossover:
+                    many += 1
+                elif left[i] > 0:
+                    at.few[np.uint64(few)] = i
+                    few += 1
         if few > 0:
             if b == 0:
                 spread_few(few, tables, address, at, to, coming)

@@ -31,7 +31,7 @@ from forecast.engine.kernel.ladder import (
     add_ladder,
     new_ladder_work,
 )
-from forecast.engine.kernel.lanes import Work, binomials, new_work
+from forecast.engine.kernel.lanes import LANES, Work, binomials, new_work
 from forecast.engine.kernel.samplers import Bits, Counts, Floats, alias_pick, gamma
 from forecast.engine.kernel.sizes import (
     BETA,
@@ -176,13 +176,17 @@ def listed_sums(n: Counts, sizes: Sizes, at: Cell, work: SizeWork, out: Floats) 
 def fold(
     cells: Counts, worth: Floats, scale: Floats, quarters: Counts, deals: Counts, bookings: Floats
 ) -> None:
-    """Add the deals (span, row) of a group and variant, and what they are worth, by quarter."""
-    each = int(len(scale) > 1)
-    for span in range(len(cells)):
-        q = quarters[span]
-        for r in range(cells.shape[1]):
-            deals[r, q] += cells[span, r]
-            bookings[r, q] += scale[np.uint64(r * each)] * worth[span, r]
+    """Add the deals (span, row) of a group and variant, and what they are worth, by quarter.
+
+    Some rows at a time: their quarters are near each other, and then still at hand.
+    """
+    each, rows = int(len(scale) > 1), cells.shape[1]
+    for first in range(0, rows, LANES):
+        for span in range(len(cells)):
+            q = quarters[span]
+            for r in range(first, min(first + LANES, rows)):
+                deals[r, q] += cells[span, r]
+                bookings[r, q] += scale[np.uint64(r * each)] * worth[span, r]
 
 
 @jit()
