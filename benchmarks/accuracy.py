@@ -22,7 +22,7 @@ from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.request import JOURNEY
 from forecast.engine.run import totals_of
 from forecast.engine.simulate import Simulator
-from forecast.engine.variables import empty_rows
+from forecast.engine.variables import zeroed_rows
 
 Floats = NDArray[np.float64]
 Estimates = dict[str, Floats]  # by kind: (seed, cell)
@@ -72,7 +72,7 @@ def estimates(blueprint: Blueprint) -> Estimates:
 
 
 def _estimates_of(blueprint: Blueprint, seed: int) -> Estimates:
-    futures = empty_rows(blueprint.scenario, RUNS, JOURNEY)
+    futures = zeroed_rows(blueprint.scenario, RUNS, JOURNEY)
     _, tables = Simulator(blueprint, seed).into(0, futures)
     exact = ExactChances(blueprint, True, RUNS).of_slice(tables, 0, RUNS)
     totals = totals_of(blueprint, futures)

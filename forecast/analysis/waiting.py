@@ -22,6 +22,7 @@ from forecast.engine.kernel.shapes import Futures, Tables
 from forecast.engine.pipeline import follow_deals
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.simulate import Simulator
+from forecast.engine.variables import zeroed_rows
 from forecast.scenario.model import Scenario
 
 MOST_RUNS = 1_000
@@ -139,7 +140,7 @@ def live(scenario: Scenario, seed: int, runs: int) -> Lived:
     used = np.zeros((runs, len(plan.desk.stages), periods))
     of_open = np.zeros((runs, periods, entered.shape[3]))
     if blueprint.opened is not None:
-        theirs = simulator.empty(runs)
+        theirs = zeroed_rows(blueprint.scenario, runs, simulator.detail)
         assert isinstance(theirs, Futures)
         stays = blueprint.maker.stays(tables, values)
         followed = follow_deals(blueprint.opened, plan, simulator.keys, (tables, stays), 0, theirs)

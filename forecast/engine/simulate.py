@@ -29,7 +29,7 @@ from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
 from forecast.engine.uses import needs_journey
-from forecast.engine.variables import empty_rows
+from forecast.engine.variables import empty_rows, zeroed_rows
 from forecast.engine.worth import add_blank_worth, add_worth, new_cells
 from forecast.scenario.model import Scenario
 
@@ -131,11 +131,11 @@ class Simulator:
         return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:
-        """Allocate the zeroed rows of so many runs."""
+        """Allocate the rows of so many runs, for ``into`` to fill."""
         return empty_rows(self.blueprint.scenario, runs, self.detail)
 
     def into(self, first: int, rows: Rows) -> tuple[NDArray[np.float64], Tables]:
-        """Simulate runs from ``first`` on into zeroed rows.
+        """Simulate runs from ``first`` on into rows, whatever these hold.
 
         Gives their assumptions (run, assumption) and the tables these make.
         """
@@ -146,7 +146,10 @@ class Simulator:
         cells = new_cells(plan, self.keys, runs)
         full = rows
         if isinstance(rows, Outcomes) and not self.collapses:
-            full = empty_rows(self.blueprint.scenario, runs, JOURNEY)
+            full = zeroed_rows(self.blueprint.scenario, runs, JOURNEY)
+        else:
+            for array in rows:
+                array.fill(0)
         state, stays = self._state(), self.blueprint.maker.stays(tables, values)
         opened, followed = self.blueprint.opened, None
         if opened is not None:
