@@ -199,6 +199,8 @@ class Simulator:
 
         shares = SHARES * (threads or usable_threads())
         even = -(-runs // (shares * LANES)) * LANES  # the same work for every thread
+        if self.collapses:
+            _ = self.terms  # before two threads ask for them
         for _ in in_order(one, cuts(runs, min(self.slice_runs(), even)), threads):
             pass
         return Slice(0, rows, assumptions)

@@ -12,6 +12,10 @@ and end in the same stage are one term. So a run takes some multiplications inst
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+
 import numpy as np
 
 from forecast.engine.assumptions import Draws, Floats
@@ -21,15 +25,47 @@ from forecast.engine.lags import NO_MASS
 from forecast.engine.layout import Layout
 from forecast.engine.tables import TableMaker
 
+KEPT = 16  # answers; plans that differ in their chances only have the same
 MOST_TERMS = 512  # of a group; with more its journey is followed by periods
 
 Key = tuple[int, tuple[int, ...]]  # the stage reached, and how often each way was taken
 Wins = dict[bytes, Floats]  # (period, span) by the lags into won
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What terms depend on; known by its name alone."""
+
+    name: bytes
+    layout: Layout = field(compare=False)
+    plan: Plan = field(compare=False)
+    tables: Tables = field(compare=False)
+
+
 def make_terms(layout: Layout, maker: TableMaker, plan: Plan, draws: Draws) -> Terms:
     """Find the terms of every group; none where they would not serve."""
     tables = maker.tables(draws.draw(0, 2))  # two rows show what is uncertain
+    return _found(_Asked(_name_of(layout, plan, tables), layout, plan, tables))
+
+
+def _name_of(layout: Layout, plan: Plan, tables: Tables) -> bytes:
+    """Hash what terms depend on: chances are not among it, which are what is mostly asked about."""
+    ways = [(way.target, *map(str, way.versions)) for way in layout.ways]
+    name = blake2b(repr((ways, layout.scenario.groups, layout.won, len(layout.weights))).encode())
+    arrays = (
+        *(plan.spans.start, plan.spans.of, plan.entry, plan.first_way),
+        *(plan.lag_of, plan.lag_phase_of, tables.mean, tables.shape),
+        *(tables.lag_first, tables.lag_step, tables.lag_chance, tables.lag_beyond),
+    )
+    for array in arrays:
+        name.update(repr((array.shape, array.dtype)).encode())
+        name.update(array.tobytes())
+    return name.digest()
+
+
+@lru_cache(KEPT)
+def _found(asked: _Asked) -> Terms:
+    layout, plan, tables = asked.layout, asked.plan, asked.tables
     spans = len(plan.spans.start) - 1
     first, parents, ways, weights = [0], [], [], [np.zeros((0, spans))]
     wins: Wins = {}
