@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.analysis.backward import Backward, Floats, inside_of
 from forecast.analysis.goal_split import Span
@@ -30,7 +29,13 @@ from forecast.engine.kernel.dealmeans import tell_classes
 from forecast.engine.kernel.means import Means
 from forecast.engine.kernel.opened import new_space
 from forecast.engine.kernel.shapes import Tables
-from forecast.engine.pipeline import OpenPlan, add_deal_means, open_tables
+from forecast.engine.pipeline import (
+    OpenPlan,
+    add_deal_means,
+    batch_of,
+    line_of,
+    open_tables,
+)
 from forecast.engine.plan import Blueprint, make_blueprint
 from forecast.engine.request import RequestError
 from forecast.scenario.model import MONEY_METRICS, WON, Scenario
@@ -175,7 +180,7 @@ class Opportunities:
     def _straight(self, opened: OpenPlan, weights: Floats) -> Means:
         """What is won of deals in a stage before won if all are won straight from there."""
         plan, stages = self.blueprint.plan, len(self.scenario.stages)
-        rate = self._rates(opened)[opened.op.batches.mover[_batch_of(opened)]]
+        rate = self._rates(opened)[opened.op.batches.mover[batch_of(opened.op)]]
         weights = np.divide(weights, rate, out=np.zeros_like(rate), where=rate > 0)
         nowhere = plan._replace(target=np.where(plan.target < stages, stages + 1, plan.target))
         found = _only(opened, MODEL, weights)
@@ -220,23 +225,14 @@ def _by_group(entered: Floats) -> Floats:
     return np.asarray(entered[0].reshape(periods, channels * segments, stages))
 
 
-def _batch_of(opened: OpenPlan) -> NDArray[np.int64]:
-    """The batch of each deal, in the plan's order."""
-    batches = opened.op.batches
-    return np.repeat(np.arange(len(batches.kind)), np.diff(batches.first))
-
-
 def _only(opened: OpenPlan, kind: int | None, weights: Floats) -> OpenPlan:
     """Open deals with a weight each in the place of their chance: of one kind, or all but MODEL."""
     op, lines = opened.op, opened.lines
-    of = _batch_of(opened)
-    kinds = op.batches.kind[of]
+    kinds = op.batches.kind[batch_of(op)]
     wanted = kinds != MODEL if kind is None else kinds == kind
-    keys, line = np.unique(
-        np.stack([kinds, op.batches.group[of], op.deals.product, of]), axis=1, return_inverse=True
-    )
+    keys, line = line_of(op)
     weight = np.asarray(
-        np.bincount(line.ravel(), np.where(wanted, weights, 0.0), keys.shape[1]), dtype=np.float64
+        np.bincount(line, np.where(wanted, weights, 0.0), keys.shape[1]), dtype=np.float64
     )
     nothing = np.zeros_like(weight)
     return replace(opened, weighed=lines._replace(number=weight, amount=weight, lost=nothing))

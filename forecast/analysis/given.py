@@ -96,8 +96,6 @@ class Given:
         """Simulate runs with given assumptions, each with the luck of its own; shape (run,)."""
         simulator = self.simulator
         size = simulator.slice_runs()
-        if simulator.collapses:
-            _ = simulator.terms  # what is made once is made of the scenario's own draws
         simulator.draws = _Rows(self.scenario, self.seed, lambda f, n: give(f - first_run, n))
 
         def one(first: int, count: int) -> Floats:

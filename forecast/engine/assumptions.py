@@ -87,7 +87,7 @@ class Draws:
 
     def draw(self, first: int, runs: int) -> Values:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
-        return self._values(quasi_normals(self._keys, first, runs))
+        return self._values(self.normals(first, runs))
 
     def normals(self, first: int, runs: int) -> Floats:
         """Give the independent standard normals of some runs, shape (drawn, run)."""

@@ -141,7 +141,7 @@ def _times(deals: OpenDeals, timed: NDArray[np.bool_]) -> tuple[Counts, Floats]:
     return out, known
 
 
-def _distinct(rows: Floats) -> tuple[Floats, Counts]:
+def _distinct(rows: NDArray[Any]) -> tuple[NDArray[Any], Counts]:
     """The distinct rows in order, and the number of each row among them; as np.unique, faster."""
     order = np.lexsort(rows.T[::-1])
     fresh = np.ones(len(rows), dtype=np.bool_)
@@ -195,13 +195,24 @@ def _at_once(lag: Any, is_lost: bool) -> bool:
     return is_lost and isinstance(lag, Variable) and lag.family == Fixed(0.0)
 
 
+def batch_of(op: Open) -> Counts:
+    """Give the batch of each deal."""
+    return np.repeat(np.arange(len(op.batches.kind)), np.diff(op.batches.first))
+
+
+def line_of(op: Open) -> tuple[Counts, Counts]:
+    """Give what lines have in common, (4, line) kind, group, product, batch; each deal's line."""
+    of = batch_of(op)
+    columns = [op.batches.kind[of], op.batches.group[of], op.deals.product, of]
+    keys, line = _distinct(np.stack(columns, axis=1))
+    return keys.T, line
+
+
 def _lines(op: Open) -> Lines:
     """Add up the deals of each batch and product, and put together what flows together."""
-    batches, deals = op.batches, op.deals
-    of = np.repeat(np.arange(len(batches.kind)), np.diff(batches.first))
-    kind, group = batches.kind[of], batches.group[of]
-    keys, line = np.unique(np.stack([kind, group, deals.product, of]), axis=1, return_inverse=True)
-    n, line = keys.shape[1], line.ravel()
+    deals, kind = op.deals, op.batches.kind[batch_of(op)]
+    keys, line = line_of(op)
+    n = keys.shape[1]
     own = (kind == SHARE) | (kind == BOTH)
     number = np.where(own, deals.chance, 1.0)
 

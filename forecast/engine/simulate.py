@@ -99,6 +99,8 @@ class Simulator:
         self.blueprint = _prepared(blueprint, self.draws)
         self.costed = costed(blueprint.scenario)
         self._spaces = threading.local()
+        if self.collapses:
+            _ = self.terms  # of the scenario's own draws, and before two threads ask for them
 
     @cached_property
     def terms(self) -> Terms:
@@ -199,8 +201,6 @@ class Simulator:
 
         shares = SHARES * (threads or usable_threads())
         even = -(-runs // (shares * LANES)) * LANES  # the same work for every thread
-        if self.collapses:
-            _ = self.terms  # before two threads ask for them
         for _ in in_order(one, cuts(runs, min(self.slice_runs(), even)), threads):
             pass
         return Slice(0, rows, assumptions)
