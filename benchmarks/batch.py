@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from forecast.engine.simulate import threads_at_most, usable_cores
+from forecast.engine.threads import threads_at_most, usable_cores
 from forecast.operate.batch import Result, run_batch
 from forecast.operate.cluster import local_workers, run_on
 from forecast.operate.jobs import Job, read_jobs

@@ -3,9 +3,8 @@
 import numpy as np
 
 from forecast.engine.kernel import jit, lanes
-from forecast.engine.kernel.sums import Cell, new_size_work
 from forecast.engine.keys import stream_key
-from forecast.engine.worth import fill_sums
+from forecast.engine.worth import sums_of
 
 STEP = 3
 
@@ -48,7 +47,5 @@ def binomials(n, p, name="binomial", first=0, block=lanes.LANES):
 def sums(n, sizes, v=0, name="sums", first=0, block=64):
     """Sums of n sizes of family v, of the runs from ``first`` on."""
     n = np.asarray(n, dtype=np.int64)
-    out = np.full(len(n), np.nan)
-    at = Cell(0, v, key_of(name), first, np.array([STEP]))
-    fill_sums(n[None], sizes, at, new_size_work(block), out[None])
-    return out
+    step = np.array([STEP])
+    return sums_of(n[None], sizes, (0, v), (key_of(name), first), step, block)[0]

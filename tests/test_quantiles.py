@@ -11,12 +11,12 @@ from naive_rules import Rules
 from scipy import special, stats
 
 from forecast.engine import tables
-from forecast.engine.arrivals import by_version
 from forecast.engine.assumptions import Draws, Rows, Values, quasi_normals, quasi_uniforms
 from forecast.engine.kernel import quantiles
 from forecast.engine.keys import stream_key
 from forecast.engine.lags import within_chance
 from forecast.engine.layout import lay_out
+from forecast.engine.series import by_version
 from forecast.engine.tables import TableMaker
 from forecast.scenario.families import (
     Beta,

@@ -27,7 +27,8 @@ from forecast.engine.limits import unknown_means
 from forecast.engine.outcome import reached
 from forecast.engine.request import detail_for
 from forecast.engine.run import totals_of
-from forecast.engine.simulate import bytes_per_run, cuts, in_order, ready
+from forecast.engine.simulate import bytes_per_run, ready
+from forecast.engine.threads import cuts, in_order
 from forecast.scenario.model import Scenario
 
 ROWS_AT_ONCE = 256

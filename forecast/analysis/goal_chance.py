@@ -19,7 +19,7 @@ from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.chance import ExactChances, GoalSpan
 from forecast.engine.outcome import least
 from forecast.engine.plan import make_blueprint
-from forecast.engine.simulate import cuts, in_order
+from forecast.engine.threads import cuts, in_order
 from forecast.engine.uses import PIPELINE, RECURRING, uses
 from forecast.scenario.families import Fixed, Listed
 from forecast.scenario.model import MONEY_METRICS, Scenario

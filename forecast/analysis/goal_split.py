@@ -25,7 +25,8 @@ from forecast.engine.outcome import Outcome, reached
 from forecast.engine.plan import make_blueprint
 from forecast.engine.request import detail_for
 from forecast.engine.run import totals_of
-from forecast.engine.simulate import Simulator, cuts, in_order
+from forecast.engine.simulate import Simulator
+from forecast.engine.threads import cuts, in_order
 from forecast.scenario.model import Goal, Scenario
 
 LUCK = 0x6C75636B  # joins the seed of a second future of every run

@@ -249,7 +249,7 @@ def _planned(scenario: Scenario, part: Part) -> float:
         return mean_of(part.node)
     means = Planned(tuple(mean_of(each) for each in part.node), plan.per, plan.then)
     units = len(scenario.calendar.units(plan.per).length_days)
-    return sum(figure for unit in range(units) if isinstance(figure := means.figure(unit), float))
+    return sum(figure for figure in means.first(units) if isinstance(figure, float))
 
 
 def _part(scenario: Scenario, document: Table, path: str) -> Part:
@@ -272,7 +272,7 @@ def _horizon(scenario: Scenario, leads: Arrivals) -> Sequence[object]:
         return leads.figures
     if leads.then == "zero":
         return leads.figures[:units]
-    return [leads.figure(unit) for unit in range(units)]
+    return leads.first(units)
 
 
 def _changed_leads(document: Table, channel: str) -> list[str]:

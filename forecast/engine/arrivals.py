@@ -1,12 +1,10 @@
-"""Leads and costs over time: figures per calendar unit -> leads and spend per period."""
+"""Leads and costs over time: what is planned per calendar unit -> leads and spend per period."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import log1p, prod
-from typing import NamedTuple
+from math import log1p
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,45 +12,12 @@ from numpy.typing import NDArray
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.layout import Layout, version_weights
 from forecast.engine.response import Answer, Kept
+from forecast.engine.series import Factor, Series, Spans, by_month, by_unit, day_spans, spread
 from forecast.scenario.calendar import DAYS_IN, Calendar
-from forecast.scenario.model import Arrivals, Number, Rate, Response, Scenario, Uncertain
+from forecast.scenario.model import Arrivals, Number, Planned, Rate, Response, Scenario, Uncertain
 
+NO_FIGURES = Planned((0.0,), "month")
 LEAST_GROWTH = -0.99  # what an uncertain growth falls below with a chance of at most 1e-9
-
-
-@dataclass(frozen=True)
-class Spans:
-    """Spans of days that share period, version, calendar unit and month."""
-
-    period: NDArray[np.int64]
-    version: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    month: NDArray[np.int64]
-    share: Floats  # of the unit's days that the span holds
-
-
-@dataclass(frozen=True)
-class Series:
-    """Figures by period: certain ones, and others times products of uncertain numbers."""
-
-    certain: Floats  # (1, period)
-    uncertain: tuple[Term, ...] = ()
-
-    def __call__(self, values: Values) -> Floats:
-        """Give the figures at values, shape (row, period), or (1, period) where all is certain."""
-        factors = [_product(term.numbers, values) for term in self.uncertain]
-        total = np.repeat(self.certain, most_rows(factors), axis=0) if factors else self.certain
-        for term, factor in zip(self.uncertain, factors, strict=True):
-            total[:, term.periods] += factor[:, None] * term.figures
-        return total
-
-
-class Term(NamedTuple):
-    """Figures of some periods, times the product of some uncertain numbers."""
-
-    numbers: tuple[Uncertain, ...]
-    periods: slice | NDArray[np.int64]
-    figures: Floats
 
 
 @dataclass(frozen=True)
@@ -79,24 +44,6 @@ class MeanLeads:
         return leads if self.rates is None else leads * growth(self.rates, values)
 
 
-def day_spans(scenario: Scenario, per: str) -> Spans:
-    """Group the simulated days by period, version, unit ``per`` and month."""
-    since = tuple(v.since.toordinal() for v in scenario.versions)
-    return _day_spans(scenario.calendar, since, per)
-
-
-@lru_cache(maxsize=64)
-def _day_spans(calendar: Calendar, since: tuple[int, ...], per: str) -> Spans:
-    units = calendar.units(per)
-    version = np.searchsorted(np.array(since), calendar.days(), side="right") - 1
-    parts = np.stack([calendar.period_of_days(), version, units.index, calendar.month_of_days()])
-    fresh = np.concatenate([[True], np.any(parts[:, 1:] != parts[:, :-1], axis=0)])
-    first = np.flatnonzero(fresh)
-    count = np.diff(np.append(first, parts.shape[1]))
-    period, version, unit, month = parts[:, first]
-    return Spans(period, version, unit, month, count / units.length_days[unit])
-
-
 def mean_leads(layout: Layout, channel: str) -> MeanLeads:
     """Work out what of a channel's leads to expect is certain, and how the rest comes about."""
     scenario = layout.scenario
@@ -106,11 +53,13 @@ def mean_leads(layout: Layout, channel: str) -> MeanLeads:
     if not rates.uncertain:
         known = growth(rates, Values({}))[0]
 
-    def at(version: int, unit: int, month: int) -> tuple[Number, ...]:
-        return _lead_factors(scenario, channel, version, unit, month)
+    def factors(spans: Spans) -> Iterator[Factor]:
+        plans = [_random_figures(v.channels[channel].leads) for v in scenario.versions]
+        yield by_unit(plans, spans)
+        yield from _factors(scenario, channel, spans)
 
     return MeanLeads(
-        _spread(scenario, pers, at, known),
+        spread(scenario, pers, factors, known),
         tuple(_answers(layout, channel, pers, known)),
         rates if rates.uncertain else None,
     )
@@ -125,9 +74,9 @@ def _answers(layout: Layout, channel: str, pers: list[str], known: Floats) -> It
         if response is None:
             continue
 
-        def at(version: int, _: int, month: int, own: int = v) -> tuple[Number, ...]:
-            factors = _factors(scenario, channel, version, month)
-            return factors if version == own else (0.0,)
+        def factors(spans: Spans, own: int = v) -> Iterator[Factor]:
+            yield Factor([float(each == own) for each in range(len(of))], spans.version)
+            yield from _factors(scenario, channel, spans)
 
         days = day_spans(scenario, pers[v])
         yield Answer(
@@ -137,7 +86,7 @@ def _answers(layout: Layout, channel: str, pers: list[str], known: Floats) -> It
             _kept(scenario, of),
             before,
             DAYS_IN[pers[v]] / DAYS_IN[before.per] if before else 1.0,
-            _spread(scenario, pers, at, known),
+            spread(scenario, pers, factors, known),
         )
 
 
@@ -161,21 +110,18 @@ def expected_leads(layout: Layout, channel: str, values: Values) -> Floats:
     return random + fixed_counts(layout, channel)
 
 
-def _lead_factors(
-    scenario: Scenario, name: str, version: int, unit: int, month: int
-) -> tuple[Number, ...]:
-    """The numbers whose product is the leads to expect of a unit in a month."""
-    leads = scenario.versions[version].channels[name].leads
-    if leads.fixed or leads.response is not None:
-        return (0.0,)
-    return leads.figure(unit), *_factors(scenario, name, version, month)
+def _random_figures(leads: Arrivals) -> Planned:
+    """The plan of leads that are neither exact counts nor answer to money."""
+    return NO_FIGURES if leads.fixed or leads.response is not None else leads
 
 
-def _factors(scenario: Scenario, name: str, version: int, month: int) -> tuple[Number, Number]:
+def _factors(scenario: Scenario, channel: str, spans: Spans) -> Iterator[Factor]:
     """The factors on random leads of a channel: the market's, where versions differ, and season."""
-    assumed = scenario.versions[version]
-    factor = 1.0 if has_one_market(scenario) else assumed.market
-    return factor, assumed.channels[name].seasonality.get(month + 1, 1.0)
+    if not has_one_market(scenario):
+        yield Factor([version.market for version in scenario.versions], spans.version)
+    seasons = [version.channels[channel].seasonality for version in scenario.versions]
+    if any(seasons):
+        yield by_month(seasons, spans)
 
 
 def has_one_market(scenario: Scenario) -> bool:
@@ -193,64 +139,10 @@ def spend_rate(layout: Layout, channel: str) -> Series:
     scenario = layout.scenario
     costs = [v.channels[channel].cost.fixed for v in scenario.versions]
 
-    def at(version: int, unit: int, month: int) -> tuple[Number, ...]:  # noqa: ARG001
-        return (costs[version].figure(unit),)
+    def factors(spans: Spans) -> Iterator[Factor]:
+        yield by_unit(costs, spans)
 
-    return _spread(scenario, [c.per for c in costs], at, np.ones(scenario.calendar.periods))
-
-
-def _spread(
-    scenario: Scenario,
-    pers: list[str],
-    at: Callable[[int, int, int], tuple[Number, ...]],
-    factor: Floats,
-) -> Series:
-    """Sum figures (by version, unit, month) over the days of each period, times a factor."""
-    figures = _Figures(scenario.calendar.periods)
-    for per in dict.fromkeys(pers):
-        days = day_spans(scenario, per)
-        keys = zip(days.version.tolist(), days.unit.tolist(), days.month.tolist(), strict=True)
-        for (version, unit, month), period, share in zip(
-            keys, days.period.tolist(), days.share.tolist(), strict=True
-        ):
-            if pers[version] == per:
-                figures.add(at(version, unit, month), period, share * factor[period])
-    return figures.series()
-
-
-class _Figures:
-    """Figures by period, added up by the uncertain numbers that they are multiplied with."""
-
-    def __init__(self, periods: int) -> None:
-        self._certain = np.zeros(periods)
-        self._by_numbers: dict[tuple[Uncertain, ...], Floats] = {}
-
-    def add(self, numbers: tuple[Number, ...], at: int | slice, weight: float | Floats) -> None:
-        """Add the product of numbers times a weight to some periods."""
-        named = tuple(n for n in numbers if isinstance(n, Uncertain))
-        known = prod(n for n in numbers if not isinstance(n, Uncertain))
-        figures = self._certain
-        if named:
-            figures = self._by_numbers.setdefault(named, np.zeros_like(figures))
-        figures[at] += known * weight
-
-    def series(self) -> Series:
-        """Keep of each product's figures the periods in which it has any."""
-        terms = []
-        for numbers, figures in self._by_numbers.items():
-            at = np.flatnonzero(figures)
-            if len(at):
-                unbroken = len(at) == at[-1] + 1 - at[0]
-                where = slice(int(at[0]), int(at[-1]) + 1) if unbroken else at
-                terms.append(Term(numbers, where, figures[where]))
-        return Series(self._certain[None, :], tuple(terms))
-
-
-def _product(numbers: tuple[Uncertain, ...], values: Values) -> Floats:
-    first, *others = (values(number) for number in numbers)
-    for other in others:
-        first = first * other
-    return first
+    return spread(scenario, [c.per for c in costs], factors, np.ones(scenario.calendar.periods))
 
 
 def growth(rates: Rates, values: Values) -> Floats:
@@ -270,6 +162,8 @@ def _rates(layout: Layout, channel: str) -> Rates:
     bounds = [float(v.since.toordinal()) for v in scenario.versions] + [edges[-1]]
     for i, version in enumerate(scenario.versions):
         rate: Rate = version.channels[channel].growth
+        if rate.amount == 0.0:
+            continue
         elapsed = scenario.calendar.units_elapsed(rate.per)
         begin, end = np.interp([bounds[i], bounds[i + 1]], edges, elapsed)
         inside = np.clip(elapsed[:-1], begin, end) - begin
@@ -280,15 +174,6 @@ def _rates(layout: Layout, channel: str) -> Rates:
     return Rates(logs, tuple(uncertain))
 
 
-def by_version(layout: Layout, numbers: Sequence[Number]) -> Series:
-    """A number of each version, weighted by the days of each period."""
-    weights = version_weights(layout.scenario)
-    figures = _Figures(len(weights))
-    for v, number in enumerate(numbers):
-        figures.add((number,), slice(None), weights[:, v])
-    return figures.series()
-
-
 def fixed_counts(layout: Layout, channel: str) -> NDArray[np.int64]:
     """Exact counts of leads by period, 0 where leads are random.
 
@@ -297,8 +182,10 @@ def fixed_counts(layout: Layout, channel: str) -> NDArray[np.int64]:
     """
     scenario = layout.scenario
     calendar = scenario.calendar
-    period_of, days = calendar.period_of_days(), calendar.days()
     counts = np.zeros(calendar.periods, dtype=np.int64)
+    if not any(version.channels[channel].leads.fixed for version in scenario.versions):
+        return counts
+    period_of, days = calendar.period_of_days(), calendar.days()
     bounds = [v.since.toordinal() for v in scenario.versions] + [int(days[-1]) + 1]
     for v, version in enumerate(scenario.versions):
         leads: Arrivals = version.channels[channel].leads
@@ -313,32 +200,11 @@ def fixed_counts(layout: Layout, channel: str) -> NDArray[np.int64]:
 def _daily_counts(leads: Arrivals, calendar: Calendar) -> Floats:
     units = calendar.units(leads.per)
     days = np.zeros(len(units.index))
-    for unit, length in enumerate(units.length_days):
+    lengths = units.length_days
+    for unit, (length, figure) in enumerate(zip(lengths, leads.first(len(lengths)), strict=True)):
         inside = np.flatnonzero(units.index == unit)
         whole = int(length) - (units.elapsed_days if unit == 0 else 0)
-        figure = leads.figure(unit)
         assert isinstance(figure, float)
         k = np.arange(len(inside) + 1)
         days[inside] = np.diff(np.maximum(np.ceil(k * figure / whole - 0.5), 0.0))
     return days
-
-
-def stack_rows(columns: list[Floats]) -> Floats:
-    """Stack columns of 1 or R values into (row, column)."""
-    out = np.empty((most_rows(columns), len(columns)))
-    for i, column in enumerate(columns):
-        out[:, i] = column
-    return out
-
-
-def stack_columns(columns: list[Floats]) -> Floats:
-    """Stack columns of 1 or R values into (column, row)."""
-    out = np.empty((len(columns), most_rows(columns)))
-    for i, column in enumerate(columns):
-        out[i] = column
-    return out
-
-
-def most_rows(parts: Iterable[Floats]) -> int:
-    """The rows of what has more than one, 1 if none has."""
-    return max((len(part) for part in parts), default=1)

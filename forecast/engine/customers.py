@@ -25,15 +25,13 @@ from numpy.typing import NDArray
 from forecast.engine.assumptions import Draws, Floats, Values
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.collapse import Outcomes
-from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.kernel.stays import fill_uniforms
-from forecast.engine.kernel.sums import Cell, new_size_work
 from forecast.engine.keys import stream_key
 from forecast.engine.layout import version_weights
 from forecast.engine.lifetimes import lifetime
 from forecast.engine.plan import Blueprint
-from forecast.engine.worth import fill_sums
+from forecast.engine.worth import sums_of
 from forecast.scenario.model import Number, Recurring, Variable
 
 Counts = NDArray[np.int64]
@@ -163,13 +161,12 @@ class Customers:
             return out
         which = self._choose(weights, ("customer", *names), first, count)
         key = self._key("customer's size", *names)
-        one, sizes, work = np.empty((1, count), np.int64), np.empty((1, count)), None
+        one = np.empty((1, count), np.int64)
         for i in np.flatnonzero(weights):
             deal, mine = self._deals[i], which == i
-            work = work or new_size_work(LANES)
             one[0] = mine
-            at = Cell(*deal.place, key, first, np.zeros(1, np.int64))
-            fill_sums(one, self._blueprint.sizes, at, work, sizes)
+            step = np.zeros(1, np.int64)
+            sizes = sums_of(one, self._blueprint.sizes, deal.place, (key, first), step)
             factor = values.factor(deal.size.about)
             value = sizes[0] * (1.0 if factor is None else factor) * values(deal.margin)
             if deal.recurring is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,10 +59,10 @@ def as_dataset(simulator: Simulator, part: Slice, attrs: dict[str, Any]) -> xarr
 
     scenario = simulator.blueprint.scenario
     arrays = arrays_of(part.rows, part.assumptions)
-    runs = len(part.assumptions)
-    coords = coords_of(scenario, np.arange(part.first, part.first + runs), simulator.draws.names)
-    sizes = {dim: len(labels) for dim, labels in coords.items() if dim != "path"}
-    check_arrays(arrays, sizes | {"assumption": len(simulator.draws.names)})
+    run = np.arange(part.first, part.first + len(part.assumptions))
+    coords = coords_of(scenario, run, simulator.draws.names)
+    sizes = {str(dim): size for dim, size in coords.sizes.items()}
+    check_arrays(arrays, sizes)
     variables = {
         name: (VARIABLES[name].dims, array, attributes_of(name, scenario.currency))
         for name, array in arrays.items()
@@ -70,13 +70,25 @@ def as_dataset(simulator: Simulator, part: Slice, attrs: dict[str, Any]) -> xarr
     return xarray.Dataset(variables, coords, attrs)
 
 
-def coords_of(scenario: Scenario, run: NDArray[np.int64], names: Sequence[str]) -> dict[str, Any]:
+def coords_of(
+    scenario: Scenario, run: NDArray[np.int64], names: Sequence[str]
+) -> xarray.Coordinates:
     """Give the labels of a dataset's dims, and the paths of its uncertain assumptions."""
-    coords: dict[str, Any] = {"run": run}
-    coords.update({dim: list(labels) for dim, labels in coordinates(scenario).items()})
+    import xarray
+
+    runs, labels = xarray.Coordinates({"run": run}), _labels(tuple(coordinates(scenario).items()))
     paths: NDArray[np.object_] = np.array(names, dtype=object)
-    coords["path"] = ("assumption", paths.astype(str), {"long_name": PATH.meaning})
-    return coords
+    path = ("assumption", paths.astype(str), {"long_name": PATH.meaning})
+    indexes = {**runs.xindexes, **labels.xindexes}
+    return xarray.Coordinates({**runs.variables, **labels.variables, "path": path}, indexes)
+
+
+@lru_cache(maxsize=16)
+def _labels(labels: tuple[tuple[str, tuple[str, ...]], ...]) -> xarray.Coordinates:
+    """Make the indexes of labels, which takes longer than a small dataset."""
+    import xarray
+
+    return xarray.Coordinates({dim: list(each) for dim, each in labels})
 
 
 def attributes(simulator: Simulator, runs: int, seed: int) -> dict[str, Any]:

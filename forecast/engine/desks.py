@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.arrivals import most_rows, stack_columns
 from forecast.engine.assumptions import Floats, Values
 from forecast.engine.kernel.shapes import Desk
 from forecast.engine.layout import Layout, partly_followed, version_weights
+from forecast.engine.series import most_rows, stack_columns
 from forecast.engine.uses import CAPACITY, WORKED, uses
 from forecast.scenario.calendar import DAYS_IN
 from forecast.scenario.model import Capacity, Reps, Scenario
@@ -79,7 +79,7 @@ def capacity_by_period(layout: Layout, stage: str, values: Values) -> Floats:
     for v, version in enumerate(scenario.versions):
         capacity = version.capacity.get(stage, Capacity())
         if capacity.per_period is not None:
-            figures = [capacity.per_period.figure(t) for t in range(len(weights))]
+            figures = capacity.per_period.first(len(weights))
             parts.append(stack_columns([values(f) for f in figures]).T * weights[:, v])
         elif capacity.reps is not None:
             parts.append(_by_reps(layout, v, capacity.reps, values))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,9 +165,17 @@ def _phases(
 
 def version_weights(scenario: Scenario) -> NDArray[np.float64]:
     """The share of each period's days that lie under each version, shape (period, version)."""
-    edges = np.array(scenario.calendar.edges, dtype=np.float64)
-    since = np.array([float(v.since.toordinal()) for v in scenario.versions] + [np.inf])
-    overlap = np.minimum(edges[1:, None], since[None, 1:]) - np.maximum(
-        edges[:-1, None], since[None, :-1]
+    since = tuple(version.since.toordinal() for version in scenario.versions)
+    return _weights(scenario.calendar.edges, since)
+
+
+@lru_cache(maxsize=64)
+def _weights(edges: tuple[int, ...], since: tuple[int, ...]) -> NDArray[np.float64]:
+    ends = np.array(edges, dtype=np.float64)
+    bounds = np.array([*since, np.inf])
+    overlap = np.minimum(ends[1:, None], bounds[None, 1:]) - np.maximum(
+        ends[:-1, None], bounds[None, :-1]
     )
-    return np.asarray(np.maximum(overlap, 0.0) / np.diff(edges)[:, None])
+    weights = np.asarray(np.maximum(overlap, 0.0) / np.diff(ends)[:, None])
+    weights.flags.writeable = False  # it is given to all who ask
+    return weights

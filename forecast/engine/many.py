@@ -14,7 +14,8 @@ import numpy as np
 
 from forecast.engine.dataset import attributes, coords_of
 from forecast.engine.request import JOURNEY, RequestError
-from forecast.engine.simulate import Simulator, bytes_per_run, cuts, in_order, ready
+from forecast.engine.simulate import Simulator, bytes_per_run, ready
+from forecast.engine.threads import cuts, side_by_side
 from forecast.engine.variables import attributes_of, coordinates, variables_of
 from forecast.scenario.model import Scenario
 
@@ -83,8 +84,7 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
         arrays[name] = np.zeros((len(simulators), runs, *array.shape[1:]), array.dtype)
     arrays["assumption"][:] = np.nan
 
-    def work(task: int, _: int) -> None:
-        i, first, count = tasks[task]
+    def one(i: int, first: int, count: int) -> None:
         place = slice(first, first + count)
         own = listed[i].empty(count)._asdict()
         held = {
@@ -98,8 +98,7 @@ def _simulated(simulators: Mapping[str, Simulator], paths: tuple[str, ...], runs
         columns = [paths.index(path) for path in listed[i].draws.names]
         arrays["assumption"][i, place, columns] = assumptions.T
 
-    for _ in in_order(work, [(task, 1) for task in range(len(tasks))]):
-        pass
+    side_by_side(one, tasks)
     if not arrays["revenue"].size:
         arrays["revenue"] = arrays["bookings"]
     return arrays
@@ -117,9 +116,11 @@ def _as_dataset(
 
     one = next(iter(simulators.values()))
     scenario = one.blueprint.scenario
-    coords = {"scenario": list(simulators)} | coords_of(scenario, np.arange(runs), paths)
     texts = [simulator.blueprint.scenario.text for simulator in simulators.values()]
-    coords["text"] = ("scenario", texts, {"long_name": "The text of each scenario."})
+    own = {
+        "scenario": list(simulators),
+        "text": ("scenario", texts, {"long_name": "The text of each scenario."}),
+    }
     declared_by = {
         name: declared
         for each in simulators.values()
@@ -132,4 +133,5 @@ def _as_dataset(
     attrs = attributes(one, runs, seed)
     for name in ("title", "scenario", "scenario_hash", "as_of"):
         attrs.pop(name)
-    return xarray.Dataset(variables, coords, attrs)
+    coords = coords_of(scenario, np.arange(runs), paths)
+    return xarray.Dataset(variables, coords.assign(own), attrs)

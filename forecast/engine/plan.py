@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,21 @@ class Blueprint:
     layout: Layout
     maker: TableMaker
     plan: Plan
-    sizes: Sizes
     opened: OpenPlan | None = None  # the deals that are open at as_of
+    most_deals: NDArray[np.int64] | None = None  # (g, v) of one quarter, as sums are prepared for
 
     @property
     def scenario(self) -> Scenario:
         """The scenario that was laid out."""
         return self.layout.scenario
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """The families of sizes, ready for sums of so many deals."""
+        most = self.most_deals
+        if most is None:
+            most = np.zeros((len(self.scenario.groups), len(self.layout.variants)), np.int64)
+        return make_sizes(self.layout, most)
 
 
 def make_blueprint(scenario: Scenario) -> Blueprint:
@@ -59,10 +68,7 @@ def make_blueprint(scenario: Scenario) -> Blueprint:
         maker.customers.plan(),
         maker.kinds.of,
     )
-    no_deals = np.zeros((len(layout.scenario.groups), len(layout.variants)), np.int64)
-    return Blueprint(
-        layout, maker, plan, make_sizes(layout, no_deals), lay_out_deals(layout, maker)
-    )
+    return Blueprint(layout, maker, plan, lay_out_deals(layout, maker))
 
 
 def _steps(scenario: Scenario, layout: Layout) -> tuple[Steps, Steps]:

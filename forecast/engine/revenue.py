@@ -11,10 +11,9 @@ from forecast.engine.assumptions import Floats
 from forecast.engine.kernel.samplers import Counts
 from forecast.engine.kernel.shapes import Keys
 from forecast.engine.kernel.stays import Classes, recognise, split
-from forecast.engine.kernel.sums import Cell
 from forecast.engine.plan import Blueprint
 from forecast.engine.stays import Stays, StayWork, new_stay_work
-from forecast.engine.worth import fill_sums
+from forecast.engine.worth import sums_of
 
 
 class Amounts(NamedTuple):
@@ -82,11 +81,11 @@ def _add_part(
     kind = int(plan.kind[g, v])
     begin = kinds.begin[kind][first : after + 1]
     count = int(begin[-1] - begin[0])
-    classes, worth, each = work.classes[:count], work.worth[:count], Classes(first, begin)
+    classes, each = work.classes[:count], Classes(first, begin)
     address, space = (keys.stays[g, v], deals.first_run), (work.spread, work.numbers)
     split(deals.cells[g, v, first:after], stays.leaving, kind, address, space, each, classes)
     steps = kinds.steps[kind][begin[0] : begin[-1]]
-    cell = Cell(g, v, keys.stay_size[g, v], deals.first_run, steps)
-    fill_sums(classes, blueprint.sizes, cell, work.sizes, worth)
+    key = keys.stay_size[g, v], deals.first_run
+    worth = sums_of(classes, blueprint.sizes, (g, v), key, steps)
     paid, booked = stays.paid[:, kind], stays.booked[:, kind]
     recognise(worth, each, paid, booked, kinds.terms[kind], plan.quarter_of, work.brought)

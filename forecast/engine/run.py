@@ -27,8 +27,9 @@ from forecast.engine.outcome import Exact, Outcome
 from forecast.engine.plan import Blueprint
 from forecast.engine.request import JOURNEY
 from forecast.engine.selfcheck import check_means
-from forecast.engine.simulate import Simulator, Slice, cuts, in_order, ready
+from forecast.engine.simulate import Simulator, Slice, ready
 from forecast.engine.store import Sink, open_sink
+from forecast.engine.threads import cuts, in_order
 from forecast.engine.uses import RECURRING, uses
 from forecast.scenario.model import Scenario
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,23 +21,19 @@ from forecast.engine.pipeline import add_deals, follow_deals
 from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.revenue import Amounts, Deals, add_recurring
-from forecast.engine.sizes import make_sizes
 from forecast.engine.terms import make_terms
+from forecast.engine.threads import Cut, even_cuts, side_by_side, usable_threads
 from forecast.engine.uses import needs_journey
 from forecast.engine.variables import empty_rows, zeroed_rows
 from forecast.engine.worth import add_blank_worth, add_worth, new_cells
 from forecast.scenario.model import Scenario
 
-T = TypeVar("T")
-
 SLICE_BYTES = 32_000_000  # the most a slice's rows may take
 SLICE_SECONDS = 0.3  # about the longest time of a slice
 SECONDS_PER_CELL = {JOURNEY: 1e-6, OUTCOME: 1e-7}  # of a group in a period, at most
-RUNS_AT_ONCE = {JOURNEY: 1_024, OUTCOME: 16_384}  # the most of a slice
+RUNS_AT_ONCE = {JOURNEY: 1_024, OUTCOME: 4_096}  # the most of a slice
 # The sums of sizes are prepared for so many deals: the mean's multiple, and standard deviations.
 MEANS_PREPARED, DEVIATIONS_PREPARED = 4.0, 12.0
-
-SHARES = 4  # slices a thread has at least, where there are enough runs
 
 Rows = Futures | Outcomes
 
@@ -119,6 +110,10 @@ class Simulator:
         whole = int(max(1, min(RUNS_AT_ONCE[self.detail], fit)))
         return max(whole // LANES, 1) * LANES if whole > LANES else whole
 
+    def slices(self, runs: int, threads: int | None = None) -> list[Cut]:
+        """Cut runs into slices that keep all threads at work."""
+        return even_cuts(runs, self.slice_runs(), LANES, threads or usable_threads())
+
     @cached_property
     def _table_bytes(self) -> int:
         """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
@@ -194,15 +189,12 @@ class Simulator:
         rows = self.empty(runs)
         assumptions = np.empty((runs, len(self.draws.names)))
 
-        def one(first: int, count: int) -> int:
+        def one(first: int, count: int) -> None:
             part = part_of(rows, first, count)
             assumptions[first : first + count] = self.into(first, part)[0]
-            return count
 
-        shares = SHARES * (threads or usable_threads())
-        even = -(-runs // (shares * LANES)) * LANES  # the same work for every thread
-        for _ in in_order(one, cuts(runs, min(self.slice_runs(), even)), threads):
-            pass
+        threads = threads or usable_threads()
+        side_by_side(one, self.slices(runs, threads), threads)
         return Slice(0, rows, assumptions)
 
 
@@ -213,7 +205,9 @@ def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
     by_variant = np.minimum(by_group[:, blueprint.plan.product_of], 1e15).astype(np.int64)
-    return replace(blueprint, sizes=make_sizes(blueprint.layout, by_variant))
+    prepared = replace(blueprint, most_deals=by_variant)
+    _ = prepared.sizes  # before two threads ask for them
+    return prepared
 
 
 def costed(scenario: Scenario) -> NDArray[np.int64]:
@@ -221,53 +215,3 @@ def costed(scenario: Scenario) -> NDArray[np.int64]:
     versions, channels = scenario.versions, scenario.channels
     costs = [any(v.channels[c].cost.per_lead != 0.0 for v in versions) for c in channels]
     return np.array(costs, dtype=np.int64)
-
-
-def cuts(runs: int, size: int) -> list[tuple[int, int]]:
-    """Cut runs into (first, count) slices of at most ``size``."""
-    return [(first, min(size, runs - first)) for first in range(0, runs, size)]
-
-
-def in_order(
-    work: Callable[[int, int], T], slices: list[tuple[int, int]], threads: int | None = None
-) -> Generator[T, None, None]:
-    """Do the slices on threads and give their results in order, few of them waiting at a time."""
-    count = threads or usable_threads()
-    if count == 1:  # a pool would cost a short simulation a good part of its time
-        for cut in slices:
-            yield work(*cut)
-        return
-    pool = ThreadPoolExecutor(count)
-    try:
-        ahead = 2 * count
-        waiting = [pool.submit(work, *cut) for cut in slices[:ahead]]
-        for i in range(len(slices)):
-            result = waiting.pop(0).result()
-            if i + ahead < len(slices):
-                waiting.append(pool.submit(work, *slices[i + ahead]))
-            yield result
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def usable_threads() -> int:
-    """Threads that what is simulated here may use at once."""
-    return _allowed.get() or usable_cores()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def threads_at_most(count: int) -> Iterator[None]:
-    """Let what is simulated inside use so many threads, whatever the cores."""
-    token = _allowed.set(count)
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
-
-
-_allowed: ContextVar[int] = ContextVar("threads", default=0)

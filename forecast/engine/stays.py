@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Floats, Values
-from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Tables
 from forecast.engine.kernel.spread import Spread, new_spread
 from forecast.engine.kernel.stays import Brought
-from forecast.engine.kernel.sums import SizeWork, new_size_work
 from forecast.engine.lags import chance_rows
 from forecast.engine.layout import Layout
 from forecast.engine.lifetimes import Lifetime, lifetime
@@ -147,11 +145,9 @@ class StayWork(NamedTuple):
     """Working space for the customers of some runs."""
 
     classes: Counts  # (class, run)
-    worth: Floats  # (class, run)
     brought: Brought
     spread: Spread
     numbers: Counts  # 0, 1, ...
-    sizes: SizeWork
 
 
 def new_stay_work(kinds: Kinds, quarters: int, runs: int) -> StayWork:
@@ -160,9 +156,7 @@ def new_stay_work(kinds: Kinds, quarters: int, runs: int) -> StayWork:
     rows = max(most, min(CELLS_AT_ONCE // runs, max(len(steps) for steps in kinds.steps)))
     return StayWork(
         np.empty((rows, runs), np.int64),
-        np.empty((rows, runs)),
         Brought(np.empty((quarters, runs)), np.empty((quarters, runs)), np.empty(runs)),
         new_spread(),
         np.arange(most + 1),
-        new_size_work(LANES),
     )

@@ -10,15 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.engine.arrivals import (
-    by_version,
-    market_factor,
-    mean_leads,
-    most_rows,
-    spend_rate,
-    stack_columns,
-    stack_rows,
-)
+from forecast.engine.arrivals import market_factor, mean_leads, spend_rate
 from forecast.engine.assumptions import Floats, Rows, Values
 from forecast.engine.closing import Clock, days_ahead, make_clock
 from forecast.engine.desks import give_up, slots, with_unworked, worked_cost
@@ -37,6 +29,7 @@ from forecast.engine.lags import chance_rows, closing_chances, lag_chances, with
 from forecast.engine.layout import Layout
 from forecast.engine.quality import AT_ONCE, Judged
 from forecast.engine.referral import Customers
+from forecast.engine.series import by_version, most_rows, stack_columns, stack_rows
 from forecast.engine.stays import Stays, booked_of, kept_of, kinds_of, stays_of
 from forecast.scenario.model import (
     LOST,

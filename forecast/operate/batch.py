@@ -15,7 +15,7 @@ from typing import Any
 
 from forecast.engine.request import memory_room
 from forecast.engine.run import bytes_of_totals
-from forecast.engine.simulate import threads_at_most, usable_cores
+from forecast.engine.threads import threads_at_most, usable_cores
 from forecast.operate.jobs import Job
 from forecast.operate.worker import Done, Plan, begin, do_job, do_jobs
 from forecast.scenario.errors import ScenarioError

@@ -16,8 +16,8 @@ import forecast
 from forecast.analysis.summary import summarize
 from forecast.engine.request import JOURNEY, OUTCOMES, RequestError, detail_for
 from forecast.engine.run import forecast_run
-from forecast.engine.simulate import threads_at_most
 from forecast.engine.store import told
+from forecast.engine.threads import threads_at_most
 from forecast.operate.archive import Archive, UnsoundError, Work
 from forecast.operate.jobs import Job
 from forecast.scenario.errors import listed

@@ -61,18 +61,18 @@ class Planned:
     per: str
     then: str | None = None
 
-    def figure(self, unit: int) -> Number:
-        """Give the figure of the unit counted from the start."""
-        return figure_of(self.figures, self.then, unit)
+    def first(self, count: int) -> tuple[Number, ...]:
+        """Give the figures of so many units from the start on."""
+        return first_figures(self.figures, self.then, count)
 
 
-def figure_of(figures: tuple[Number, ...], then: str | None, unit: int) -> Number:
-    """Give the figure of a unit from a list that goes on as ``then`` says."""
-    if unit < len(figures):
-        return figures[unit]
+def first_figures(figures: tuple[Number, ...], then: str | None, count: int) -> tuple[Number, ...]:
+    """Give so many figures of a list that goes on as ``then`` says."""
     if then == "repeat":
-        return figures[unit % len(figures)]
-    return 0.0 if then == "zero" else figures[-1]
+        figures *= -(-count // len(figures))
+    missing = count - len(figures)
+    rest = 0.0 if then == "zero" else figures[-1]
+    return (*figures[:count], *(rest for _ in range(missing)))
 
 
 @dataclass(frozen=True)
@@ -195,9 +195,9 @@ class Plan:
     figures: tuple[Number, ...]
     then: str | None
 
-    def figure(self, period: int) -> Number:
-        """Give the figure of a period."""
-        return figure_of(self.figures, self.then, period)
+    def first(self, count: int) -> tuple[Number, ...]:
+        """Give the figures of so many periods from the start on."""
+        return first_figures(self.figures, self.then, count)
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,11 @@ from forecast.engine.kernel.ladder import (
     add_ladder,
     new_ladder_work,
 )
-from forecast.engine.kernel.lanes import LANES, Work, binomials, new_work
+from forecast.engine.kernel.lanes import Work, binomials, new_work
 from forecast.engine.kernel.samplers import Bits, Counts, Floats, alias_pick, gamma
 from forecast.engine.kernel.sizes import (
     BETA,
+    FIXED,
     GAMMA,
     LOGNORMAL,
     UNIFORM,
@@ -88,14 +89,27 @@ class Sizes(NamedTuple):
     ladders: Ladders
 
 
-class Cell(NamedTuple):
-    """A group and variant, and the address of its sums: spans have their first periods as steps."""
+class Cells(NamedTuple):
+    """Groups and variants: where their deals are, and the addresses of their sums."""
 
-    g: int
-    v: int
-    key: Word
+    row: Counts  # (k,) where each has its deals
+    g: Counts  # (k,)
+    v: Counts  # (k,)
+    key: Bits  # (k,)
     first_run: int
     steps: Counts  # (span,)
+
+
+class Totals(NamedTuple):
+    """What sums are added to, by quarter; none where there are no quarters."""
+
+    quarter: Counts  # (span,)
+    channel: Counts  # (k,)
+    segment: Counts  # (k,)
+    product: Counts  # (k,)
+    scale: Floats  # (run or 1, g, v) what the sums are multiplied with
+    deals: Counts  # (run, q, c, s, p)
+    bookings: Floats  # (run, q, c, s, p)
 
 
 class SizeWork(NamedTuple):
@@ -120,73 +134,131 @@ def new_size_work(lanes: int) -> SizeWork:
 
 
 @jit(entry=True)
-def power_sums(n: Counts, sizes: Sizes, at: Cell, out: Floats) -> None:
-    """out[b, r] = the sum of the sizes of n[b, r] deals, for GAMMA and NORMAL; 0 where n <= 0.
+def power_sums(
+    which: Counts,
+    n: Counts,
+    sizes: Sizes,
+    at: Cells,
+    work: SizeWork,
+    worth: Floats,
+    to: Totals,
+) -> None:
+    """Sum the sizes of n[row, b, r] deals in run at.first_run + r: of FIXED, GAMMA and NORMAL.
 
-    Row r is run at.first_run + r.
+    Of all groups and variants *at*, those of numbers *which*.
+    With totals the sums are added to these, a block of runs after another in worth[0]; without,
+    they are left in worth[row, b, r].
     """
-    a, b = sizes.parameters[at.g, at.v, 0], sizes.parameters[at.g, at.v, 1]
-    is_gamma = sizes.code[at.g, at.v] == GAMMA
-    for span in range(len(n)):
-        step = at.steps[span]
-        for r in range(n.shape[1]):
-            many = n[span, r]
-            if many <= 0:
-                out[span, r] = 0.0
-            elif is_gamma:
-                out[span, r] = b * gamma(a * many, at.key, at.first_run + r, step, 0)
-            else:
-                z = normal_quantile(to_unit(item_bits(at.key, at.first_run + r, step, 0)))
-                out[span, r] = a * many + b * math.sqrt(many) * z
-
-
-@jit(entry=True)
-def ladder_sums(n: Counts, sizes: Sizes, at: Cell, work: SizeWork, out: Floats) -> None:
-    """The same for the families that are drawn one by one or looked up in a ladder."""
-    code, which = sizes.code[at.g, at.v], sizes.ladder[at.g, at.v]
     lanes = len(work.left)
-    for span in range(len(n)):
-        for first in range(0, n.shape[1], lanes):
-            some, sums = n[span, first : first + lanes], out[span, first : first + lanes]
-            run, step = at.first_run + first, at.steps[span]
-            for i in range(len(some)):
-                sums[i] = 0.0
-                work.single[i] = some[i]
-            if which >= 0:
-                scale = sizes.least[at.g, at.v], sizes.low[at.g, at.v], sizes.factor[at.g, at.v]
-                address = at.key, run, step, LADDER
-                add_units(some, sizes.ladders, which, scale, address, work, sums)
-            add_singles(code, sizes.parameters[at.g, at.v], (at.key, run, step), work, sums)
+    for first in range(0, n.shape[2], lanes):
+        for k in which:
+            row, begin = place_of(at.row[k], first, to)
+            code, params = sizes.code[at.g[k], at.v[k]], sizes.parameters[at.g[k], at.v[k]]
+            for span in range(n.shape[1]):
+                some = n[at.row[k], span, first : first + lanes]
+                address = at.key[k], at.first_run + first, at.steps[span]
+                add_powers(some, code, params, address, worth[row, span, begin : begin + len(some)])
+            add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
 
 
 @jit(entry=True)
-def listed_sums(n: Counts, sizes: Sizes, at: Cell, work: SizeWork, out: Floats) -> None:
+def ladder_sums(
+    which: Counts,
+    n: Counts,
+    sizes: Sizes,
+    at: Cells,
+    work: SizeWork,
+    worth: Floats,
+    to: Totals,
+) -> None:
+    """The same for the families that are drawn one by one or looked up in a ladder."""
+    lanes = len(work.left)
+    for first in range(0, n.shape[2], lanes):
+        for k in which:
+            row, begin = place_of(at.row[k], first, to)
+            for span in range(n.shape[1]):
+                some = n[at.row[k], span, first : first + lanes]
+                address = at.key[k], at.first_run + first, at.steps[span]
+                sums = worth[row, span, begin : begin + len(some)]
+                add_sizes(some, sizes, at.g[k], at.v[k], address, work, sums)
+            add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
+
+
+@jit(entry=True)
+def listed_sums(
+    which: Counts,
+    n: Counts,
+    sizes: Sizes,
+    at: Cells,
+    work: SizeWork,
+    worth: Floats,
+    to: Totals,
+) -> None:
     """The same for DISCRETE."""
     lanes = len(work.left)
-    for span in range(len(n)):
-        for first in range(0, n.shape[1], lanes):
-            some, sums = n[span, first : first + lanes], out[span, first : first + lanes]
-            for i in range(len(some)):
-                sums[i] = 0.0
-            address = at.key, at.first_run + first, at.steps[span]
-            add_listed(some, sizes, at.g, at.v, address, work, sums)
+    for first in range(0, n.shape[2], lanes):
+        for k in which:
+            row, begin = place_of(at.row[k], first, to)
+            for span in range(n.shape[1]):
+                some = n[at.row[k], span, first : first + lanes]
+                address = at.key[k], at.first_run + first, at.steps[span]
+                sums = worth[row, span, begin : begin + len(some)]
+                add_listed(some, sizes, at.g[k], at.v[k], address, work, sums)
+            add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
 
 
-@jit(entry=True)
-def fold(
-    cells: Counts, worth: Floats, scale: Floats, quarters: Counts, deals: Counts, bookings: Floats
+@jit(inline=True)
+def place_of(row: int, first: int, to: Totals) -> tuple[int, int]:
+    """The row and the first column of a block's sums: always the same where they are added up."""
+    return (0, 0) if len(to.quarter) > 0 else (row, first)
+
+
+@jit()
+def add_block(
+    n: Counts, worth: Floats, first: int, lanes: int, k: int, at: Cells, to: Totals
 ) -> None:
-    """Add the deals (span, row) of a group and variant, and what they are worth, by quarter.
+    """Add the deals n (span, run) of a block of runs, and their worth (span, lane), to totals."""
+    each, g, v = int(len(to.scale) > 1), at.g[k], at.v[k]
+    c, s, p = to.channel[k], to.segment[k], to.product[k]
+    for span in range(len(to.quarter)):
+        q = to.quarter[span]
+        for i in range(min(lanes, n.shape[1] - first)):
+            r = first + i
+            to.deals[r, q, c, s, p] += n[span, r]
+            to.bookings[r, q, c, s, p] += to.scale[r * each, g, v] * worth[span, i]
 
-    Some rows at a time: their quarters are near each other, and then still at hand.
-    """
-    each, rows = int(len(scale) > 1), cells.shape[1]
-    for first in range(0, rows, LANES):
-        for span in range(len(cells)):
-            q = quarters[span]
-            for r in range(first, min(first + LANES, rows)):
-                deals[r, q] += cells[span, r]
-                bookings[r, q] += scale[np.uint64(r * each)] * worth[span, r]
+
+@jit()
+def add_powers(n: Counts, code: int, params: Floats, address: Address, out: Floats) -> None:
+    """out[i] = the sum of n[i] sizes of FIXED, GAMMA or NORMAL."""
+    key, first_run, step = address
+    a, b = params[0], params[1]
+    for i in range(len(n)):
+        if n[i] <= 0:
+            out[i] = 0.0
+        elif code == FIXED:
+            out[i] = a * n[i]
+        elif code == GAMMA:
+            out[i] = b * gamma(a * n[i], key, first_run + i, step, 0)
+        else:
+            z = normal_quantile(to_unit(item_bits(key, first_run + i, step, 0)))
+            out[i] = a * n[i] + b * math.sqrt(n[i]) * z
+
+
+@jit()
+def add_sizes(
+    n: Counts, sizes: Sizes, g: int, v: int, address: Address, work: SizeWork, out: Floats
+) -> None:
+    """out[i] = the sum of n[i] sizes: of whole units by a ladder, of those left over one by one."""
+    which = sizes.ladder[g, v]
+    for i in range(len(n)):
+        out[i] = 0.0
+        work.single[i] = n[i]
+    if which >= 0:
+        scale = sizes.least[g, v], sizes.low[g, v], sizes.factor[g, v]
+        key, run, step = address
+        add_units(n, sizes.ladders, which, scale, (key, run, step, LADDER), work, out)
+    add_singles(sizes.code[g, v], sizes.parameters[g, v], address, work, out)
 
 
 @jit()
@@ -268,7 +340,8 @@ def to_sizes(code: int, params: Floats, m: int, x: Floats) -> None:
 def add_listed(
     n: Counts, sizes: Sizes, g: int, v: int, address: Address, work: SizeWork, out: Floats
 ) -> None:
-    """Add the sums of a listed family: value by value, or part by part from ``least`` deals on."""
+    """out[i] = the sum of n[i] listed sizes: one by one, or by parts from ``least`` deals on."""
+    out[:] = 0.0
     least = sizes.least[g, v] if sizes.part_count[g, v] > 0 else np.int64(0x7FFFFFFFFFFFFFFF)
     some = False
     for i in range(len(n)):

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from forecast.engine.request import OUTCOME
-from forecast.engine.simulate import cuts, in_order, ready
+from forecast.engine.simulate import ready
+from forecast.engine.threads import cuts, side_by_side
 from forecast.history.backtesting.origins import BOOKINGS, DEALS, Floats
 from forecast.history.records import Records
 from forecast.scenario.calendar import Calendar, by_period
@@ -51,8 +52,7 @@ def period_totals(scenario: Scenario, known: Known, runs: int, seed: int) -> Map
         deals[first : first + count] = rows.deals.sum(axis=(2, 3, 4))
         bookings[first : first + count] = rows.bookings.sum(axis=(2, 3, 4))
 
-    for _ in in_order(one, cuts(runs, simulator.slice_runs())):
-        pass
+    side_by_side(one, cuts(runs, simulator.slice_runs()))
     return {DEALS: deals, BOOKINGS: bookings}
 
 
