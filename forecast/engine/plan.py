@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from forecast.engine.tables import TableMaker
 from forecast.engine.uses import RECURRING, REFERRAL, uses
 from forecast.scenario.model import Group, Scenario
 
+KEPT = 8  # scenarios that stay laid out
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # one is the same as itself only
 class Blueprint:
     """A scenario laid out for the kernel; independent of seed and runs."""
 
@@ -46,8 +48,27 @@ class Blueprint:
         return make_sizes(self.layout, most)
 
 
+@dataclass(frozen=True, eq=False)
+class _Scenario:
+    """A scenario that is known by what it is, not by what it says: that takes long to compare."""
+
+    it: Scenario
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Scenario) and other.it is self.it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+
 def make_blueprint(scenario: Scenario) -> Blueprint:
-    """Lay out a scenario for the kernel."""
+    """Lay out a scenario for the kernel; the last few stay laid out."""
+    return _laid_out(_Scenario(scenario))
+
+
+@lru_cache(KEPT)
+def _laid_out(of: _Scenario) -> Blueprint:
+    scenario = of.it
     layout = lay_out(scenario)
     maker = TableMaker(layout)
     channels = scenario.channels

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.engine.assumptions import Draws
+from forecast.engine.buffers import empty
 from forecast.engine.expected import means_of
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
@@ -18,7 +19,7 @@ from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.state import new_state
 from forecast.engine.kernel.sweep import sweep
 from forecast.engine.pipeline import add_deals, follow_deals
-from forecast.engine.plan import Blueprint, make_blueprint, make_keys
+from forecast.engine.plan import KEPT, Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.terms import make_terms
@@ -87,17 +88,10 @@ class Simulator:
         self.collapses = detail == OUTCOME and not needs_journey(blueprint.scenario)
         self.draws = Draws(blueprint.scenario, seed)
         self.keys: Keys = make_keys(blueprint.layout, seed if luck is None else luck)
-        self.blueprint = _prepared(blueprint, self.draws)
+        self.blueprint = _prepared(_Drawn(blueprint, self.draws))
         self.costed = costed(blueprint.scenario)
         self._spaces = threading.local()
-        if self.collapses:
-            _ = self.terms  # of the scenario's own draws, and before two threads ask for them
-
-    @cached_property
-    def terms(self) -> Terms:
-        """The expected deals of groups as polynomials, where they are."""
-        blueprint = self.blueprint
-        return make_terms(blueprint.layout, blueprint.maker, blueprint.plan, self.draws)
+        self.terms = _terms(_Drawn(self.blueprint, self.draws)) if self.collapses else None
 
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
@@ -179,7 +173,7 @@ class Simulator:
             plan, keys = self.blueprint.plan, self.keys
             self._spaces.state = (
                 new_collapse(plan, self.terms, self.costed)
-                if self.collapses
+                if self.terms is not None
                 else new_state(plan, keys)
             )
         return self._spaces.state
@@ -187,7 +181,7 @@ class Simulator:
     def whole(self, runs: int, threads: int | None = None) -> Slice:
         """Simulate runs 0 .. runs - 1 into one set of rows."""
         rows = self.empty(runs)
-        assumptions = np.empty((runs, len(self.draws.names)))
+        assumptions = empty((runs, len(self.draws.names)), np.float64)
 
         def one(first: int, count: int) -> None:
             part = part_of(rows, first, count)
@@ -198,9 +192,19 @@ class Simulator:
         return Slice(0, rows, assumptions)
 
 
-def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
+@dataclass(frozen=True)
+class _Drawn:
+    """A blueprint and any draws of its assumptions, on whose seed nothing that is asked depends."""
+
+    blueprint: Blueprint
+    draws: Draws = field(compare=False)
+
+
+@lru_cache(KEPT)
+def _prepared(of: _Drawn) -> Blueprint:
     """Prepare the sums of sizes for the most deals that a group may well win in a quarter."""
-    tables = blueprint.maker.tables(draws.means())
+    blueprint = of.blueprint
+    tables = blueprint.maker.tables(of.draws.means())
     means = means_of(replace(blueprint, opened=None), tables, 1).deals[0].max(axis=0)
     most = MEANS_PREPARED * means + DEVIATIONS_PREPARED * np.sqrt(means) + 1.0
     by_group = most.reshape(len(blueprint.scenario.groups), -1)
@@ -208,6 +212,13 @@ def _prepared(blueprint: Blueprint, draws: Draws) -> Blueprint:
     prepared = replace(blueprint, most_deals=by_variant)
     _ = prepared.sizes  # before two threads ask for them
     return prepared
+
+
+@lru_cache(KEPT)
+def _terms(of: _Drawn) -> Terms:
+    """Give the expected deals of groups as polynomials, where they are."""
+    blueprint = of.blueprint
+    return make_terms(blueprint.layout, blueprint.maker, blueprint.plan, of.draws)
 
 
 def costed(scenario: Scenario) -> NDArray[np.int64]:

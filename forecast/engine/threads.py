@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -71,14 +72,24 @@ def side_by_side(
                 raise
 
     others = min(threads or usable_threads(), len(left)) - 1
-    if others < 1:
+    helping = [_helpers(others).submit(take_part) for _ in range(others)]
+    try:
         take_part()
-        return
-    with ThreadPoolExecutor(others) as pool:
-        helping = [pool.submit(take_part) for _ in range(others)]
-        take_part()
-        for helper in helping:
-            helper.result()
+    finally:
+        running = [helper for helper in helping if not helper.cancel()]
+        wait(running)
+    for helper in running:
+        helper.result()
+
+
+@cache
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Threads that stay: to begin and to end them takes as long as a small forecast's slice."""
+    return ThreadPoolExecutor(count, thread_name_prefix="forecast")
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of its parent's threads
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 def _next(left: deque[tuple[int, ...]]) -> tuple[int, ...] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.buffers import empty
 from forecast.engine.kernel.collapse import Outcomes
 from forecast.engine.kernel.shapes import Futures
 from forecast.engine.request import OUTCOME
@@ -127,7 +128,7 @@ def zeroed_rows(scenario: Scenario, runs: int, detail: str) -> Futures | Outcome
 
 
 def empty_rows(
-    scenario: Scenario, runs: int, detail: str, allocate: Callable[..., NDArray[Any]] = np.empty
+    scenario: Scenario, runs: int, detail: str, allocate: Callable[..., NDArray[Any]] = empty
 ) -> Futures | Outcomes:
     """Allocate the same, not filled: threads do that side by side."""
     has = variables_of(scenario, detail)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.engine.buffers import empty
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.samplers import Counts, Floats
 from forecast.engine.kernel.shapes import Keys, Plan, Tables
@@ -39,7 +40,9 @@ POWERS = FIXED, GAMMA, NORMAL  # families whose sums are of the family
 
 def new_cells(plan: Plan, keys: Keys, runs: int) -> Counts:
     """Allocate the deals of every group, variant and span: shape (g, v, span, run)."""
-    return np.zeros((*keys.size.shape, len(plan.spans.start) - 1, runs), np.int64)
+    cells = empty((*keys.size.shape, len(plan.spans.start) - 1, runs), np.int64)
+    cells.fill(0)
+    return cells
 
 
 def add_worth(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from forecast.engine.kernel import jit
 from forecast.engine.kernel.bits import HALF, ONE, STREAM, WORD, Word, philox
 from forecast.engine.kernel.lanes import LANES
+from forecast.engine.kernel.pairs import add_pair
 from forecast.engine.kernel.samplers import Bits, Counts, Floats
 
 Words = NDArray[np.int32]
@@ -108,6 +109,4 @@ def count(odds: Odds, d: int, space: Tally) -> None:
             cell[i] += later
     amount = odds.amount[d]
     for i in range(LANES):
-        at = np.uint64(cell[i] * (2 * LANES) + 2 * i)
-        space.won[at] += 1.0
-        space.won[at + ONE] += amount
+        add_pair(space.won, np.uint64(cell[i] * (2 * LANES) + 2 * i), 1.0, amount)
