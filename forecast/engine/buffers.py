@@ -20,18 +20,6 @@ MOST_BYTES = 1 << 27  # all that is kept
 SPARE = 2  # how many times as large as asked for memory may be, to be used again
 
 
-class _Held:
-    """Memory that an array stands on; when the last such array is gone it is free again."""
-
-    def __init__(self, memory: NDArray[np.uint8]) -> None:
-        self.__array_interface__ = memory.__array_interface__
-        weakref.finalize(self, _give_back, memory).atexit = False
-
-
-_free: list[NDArray[np.uint8]] = []  # the oldest first
-_lock = threading.RLock()  # what is given back may be so at any time, also while another is taken
-
-
 def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     """Allocate an array that is not filled, from memory used before where there is some."""
     size = prod(shape) * np.dtype(dtype).itemsize
@@ -43,14 +31,34 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     return np.asarray(_Held(memory))[:size].view(dtype).reshape(shape)
 
 
+class _Held:
+    """Memory that arrays stand on; when the last of them is gone it is kept."""
+
+    def __init__(self, memory: NDArray[np.uint8]) -> None:
+        self.__array_interface__ = memory.__array_interface__
+        weakref.finalize(self, _keep, memory).atexit = False
+
+
+_kept: list[NDArray[np.uint8]] = []  # the oldest first
+_lock = threading.Lock()  # never waited for: arrays may go at any time, even while it is held
+
+
 def _take(size: int) -> NDArray[np.uint8] | None:
-    with _lock:
-        fits = [i for i, memory in enumerate(_free) if size <= len(memory) <= SPARE * size]
-        return _free.pop(min(fits, key=lambda i: len(_free[i]))) if fits else None
+    if not _lock.acquire(blocking=False):
+        return None
+    try:
+        fit = [i for i, memory in enumerate(_kept) if size <= len(memory) <= SPARE * size]
+        return _kept.pop(min(fit, key=lambda i: len(_kept[i]))) if fit else None
+    finally:
+        _lock.release()
 
 
-def _give_back(memory: NDArray[np.uint8]) -> None:
-    with _lock:
-        _free.append(memory)
-        while sum(map(len, _free)) > MOST_BYTES:
-            _free.pop(0)
+def _keep(memory: NDArray[np.uint8]) -> None:
+    if not _lock.acquire(blocking=False):
+        return
+    try:
+        _kept.append(memory)
+        while sum(map(len, _kept)) > MOST_BYTES:
+            _kept.pop(0)
+    finally:
+        _lock.release()
