@@ -36,7 +36,7 @@ def jit(
     ``entry``: may be called from Python; its machine code, with all it calls, is kept on disk.
     ``inline``: small and in a hot loop; the compiler must inline it, to vectorise with the loop.
     ``merge``: a step of one larger function; it is merged into the source of its caller, so that a
-    chain of such steps is compiled once and not once a link.
+    chain of such steps is compiled once and not once a link. It may be passed a kernel function.
     ``allocates``: creates arrays. Without, numba does not count references to the arrays passed,
     which costs some 50 ns a call; to create an array is then an error when it is compiled.
 

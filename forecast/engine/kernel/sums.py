@@ -9,6 +9,7 @@ Lane i is run first_run + i, and its sum depends on (key, run, step) and n only.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -135,57 +136,35 @@ def new_size_work(lanes: int) -> SizeWork:
 
 @jit(entry=True)
 def power_sums(
-    which: Counts,
-    n: Counts,
-    sizes: Sizes,
-    at: Cells,
-    work: SizeWork,
-    worth: Floats,
-    to: Totals,
+    which: Counts, n: Counts, sizes: Sizes, at: Cells, work: SizeWork, worth: Floats, to: Totals
 ) -> None:
     """Sum the sizes of n[row, b, r] deals in run at.first_run + r: of FIXED, GAMMA and NORMAL.
 
-    Of all groups and variants *at*, those of numbers *which*.
-    With totals the sums are added to these, a block of runs after another in worth[0]; without,
-    they are left in worth[row, b, r].
+    Of all groups and variants *at*, those of numbers *which*. With totals the sums are added to
+    these, a block of runs after another in worth[0]; without, they are left in worth[row, b, r].
     """
-    lanes = len(work.left)
-    for first in range(0, n.shape[2], lanes):
-        for k in which:
-            row, begin = place_of(at.row[k], first, to)
-            code, params = sizes.code[at.g[k], at.v[k]], sizes.parameters[at.g[k], at.v[k]]
-            for span in range(n.shape[1]):
-                some = n[at.row[k], span, first : first + lanes]
-                address = at.key[k], at.first_run + first, at.steps[span]
-                add_powers(some, code, params, address, worth[row, span, begin : begin + len(some)])
-            add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
+    sum_blocks(sum_powers, which, n, sizes, at, work, worth, to)
 
 
 @jit(entry=True)
 def ladder_sums(
-    which: Counts,
-    n: Counts,
-    sizes: Sizes,
-    at: Cells,
-    work: SizeWork,
-    worth: Floats,
-    to: Totals,
+    which: Counts, n: Counts, sizes: Sizes, at: Cells, work: SizeWork, worth: Floats, to: Totals
 ) -> None:
     """The same for the families that are drawn one by one or looked up in a ladder."""
-    lanes = len(work.left)
-    for first in range(0, n.shape[2], lanes):
-        for k in which:
-            row, begin = place_of(at.row[k], first, to)
-            for span in range(n.shape[1]):
-                some = n[at.row[k], span, first : first + lanes]
-                address = at.key[k], at.first_run + first, at.steps[span]
-                sums = worth[row, span, begin : begin + len(some)]
-                add_sizes(some, sizes, at.g[k], at.v[k], address, work, sums)
-            add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
+    sum_blocks(sum_sizes, which, n, sizes, at, work, worth, to)
 
 
 @jit(entry=True)
 def listed_sums(
+    which: Counts, n: Counts, sizes: Sizes, at: Cells, work: SizeWork, worth: Floats, to: Totals
+) -> None:
+    """The same for DISCRETE."""
+    sum_blocks(sum_listed, which, n, sizes, at, work, worth, to)
+
+
+@jit(merge=True)
+def sum_blocks(
+    sum_of: Callable[..., None],
     which: Counts,
     n: Counts,
     sizes: Sizes,
@@ -194,16 +173,16 @@ def listed_sums(
     worth: Floats,
     to: Totals,
 ) -> None:
-    """The same for DISCRETE."""
+    """Do so a block of runs after another; the sums of some lanes are by ``sum_of``."""
     lanes = len(work.left)
     for first in range(0, n.shape[2], lanes):
         for k in which:
             row, begin = place_of(at.row[k], first, to)
             for span in range(n.shape[1]):
                 some = n[at.row[k], span, first : first + lanes]
-                address = at.key[k], at.first_run + first, at.steps[span]
                 sums = worth[row, span, begin : begin + len(some)]
-                add_listed(some, sizes, at.g[k], at.v[k], address, work, sums)
+                address = at.key[k], at.first_run + first, at.steps[span]
+                sum_of(some, sizes, at.g[k], at.v[k], address, work, sums)
             add_block(n[at.row[k]], worth[0], first, lanes, k, at, to)
 
 
@@ -229,10 +208,12 @@ def add_block(
 
 
 @jit()
-def add_powers(n: Counts, code: int, params: Floats, address: Address, out: Floats) -> None:
+def sum_powers(
+    n: Counts, sizes: Sizes, g: int, v: int, address: Address, _: SizeWork, out: Floats
+) -> None:
     """out[i] = the sum of n[i] sizes of FIXED, GAMMA or NORMAL."""
     key, first_run, step = address
-    a, b = params[0], params[1]
+    code, a, b = sizes.code[g, v], sizes.parameters[g, v, 0], sizes.parameters[g, v, 1]
     for i in range(len(n)):
         if n[i] <= 0:
             out[i] = 0.0
@@ -246,7 +227,7 @@ def add_powers(n: Counts, code: int, params: Floats, address: Address, out: Floa
 
 
 @jit()
-def add_sizes(
+def sum_sizes(
     n: Counts, sizes: Sizes, g: int, v: int, address: Address, work: SizeWork, out: Floats
 ) -> None:
     """out[i] = the sum of n[i] sizes: of whole units by a ladder, of those left over one by one."""
@@ -337,7 +318,7 @@ def to_sizes(code: int, params: Floats, m: int, x: Floats) -> None:
 
 
 @jit()
-def add_listed(
+def sum_listed(
     n: Counts, sizes: Sizes, g: int, v: int, address: Address, work: SizeWork, out: Floats
 ) -> None:
     """out[i] = the sum of n[i] listed sizes: one by one, or by parts from ``least`` deals on."""
