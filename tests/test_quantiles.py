@@ -180,7 +180,7 @@ def test_correlated_normals_are_the_root_times_independent_ones() -> None:
     at = np.array([2, 0, 3])
     wanted = normals.copy()
     wanted[at] = root @ normals[at]
-    plain = draws_of([Normal(0.0, 1.0)] * 4)._forms[0]
+    plain = draws_of([Normal(0.0, 1.0)] * 4)._of.forms[0]
     found = np.empty_like(normals)
     assert quantiles.fill_values(normals, quantiles.Ties(at, root), plain, found) == 0
     np.testing.assert_allclose(found, wanted, rtol=1e-14)

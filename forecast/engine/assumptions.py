@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.engine.identity import KEPT, Same
 from forecast.engine.kernel.quantiles import (
     ELSEWHERE,
     EXP,
@@ -70,20 +71,64 @@ class Values:
         return None if about is None else self.of[about] / about.family.mean
 
 
+@dataclass(frozen=True, eq=False)
+class _Uncertain:
+    """The uncertain assumptions of a scenario, before any seed."""
+
+    numbers: Mapping[str, Uncertain]  # by name
+    matrix: Floats  # the normal correlations of those drawn together
+    together: tuple[str, ...]
+
+    @cached_property
+    def drawn(self) -> tuple[str, ...]:
+        """Everything that a normal is drawn for."""
+        return tuple(dict.fromkeys((*self.numbers, *self.together)))
+
+    @cached_property
+    def at(self) -> dict[Uncertain, int]:
+        """The row of each number."""
+        return {number: i for i, number in enumerate(self.numbers.values())}
+
+    @cached_property
+    def ties(self) -> Ties:
+        """How the normals of those drawn together are correlated."""
+        places = np.array([self.drawn.index(name) for name in self.together], dtype=np.int64)
+        return Ties(places, np.asarray(np.linalg.cholesky(self.matrix), dtype=np.float64))
+
+    @cached_property
+    def forms(self) -> tuple[Forms, list[tuple[int, Family]]]:
+        """How the kernel makes the values; and those that it does not make, with their rows."""
+        families = [number.family for number in self.numbers.values()]
+        shapes = [_shape(family) for family in families]
+        tables = dict.fromkeys(table for _, _, table in shapes if table is not None)
+        cells = np.cumsum([0, *(len(table.pieces) for table in tables)])
+        begin = dict(zip(tables, cells[:-1].tolist(), strict=True))
+        forms = Forms(
+            np.array([finish for finish, _, _ in shapes]),
+            np.array([NO_TABLE if table is None else begin[table] for _, _, table in shapes]),
+            np.array([0.0 if table is None else float(table.per_unit) for _, _, table in shapes]),
+            np.array([parameters for _, parameters, _ in shapes]),
+            np.concatenate([np.empty((0, PIECES)), *(table.pieces for table in tables)]),
+            EDGE,
+        )
+        return forms, [(i, f) for i, f in enumerate(families) if forms.finish[i] == ELSEWHERE]
+
+
+@lru_cache(KEPT)
+def _uncertain(of: Same[Scenario]) -> _Uncertain:
+    return _Uncertain(uncertain_numbers(of.it), *correlation_matrix(of.it.correlations))
+
+
 class Draws:
     """The uncertain assumptions of a scenario by name, ready to be drawn for any runs."""
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
-        self.numbers = uncertain_numbers(scenario)
+        self._of = _uncertain(Same(scenario))
+        self.numbers = self._of.numbers
         self.names = tuple(self.numbers)
-        self._matrix, self.together = correlation_matrix(scenario.correlations)
-        self.drawn = tuple(dict.fromkeys((*self.names, *self.together)))
+        self.together, self.drawn = self._of.together, self._of.drawn
         keys = [stream_key(seed, "assumption", name) for name in self.drawn]
         self._keys = np.array(keys, dtype=np.uint64)
-        self._at = {number: i for i, number in enumerate(self.numbers.values())}
-        places = np.array([self.drawn.index(name) for name in self.together], dtype=np.int64)
-        root = np.asarray(np.linalg.cholesky(self._matrix), dtype=np.float64)
-        self._ties = Ties(places, root)
 
     def draw(self, first: int, runs: int) -> Values:
         """Draw the assumptions of runs ``first`` to ``first + runs - 1``."""
@@ -105,7 +150,7 @@ class Draws:
     def correlations(self, names: Sequence[str]) -> Floats:
         """Give the normal correlations between some of the correlated assumptions."""
         at = [self.together.index(name) for name in names]
-        return self._matrix[np.ix_(at, at)]
+        return self._of.matrix[np.ix_(at, at)]
 
     def correlated(self, name: str) -> bool:
         """Tell whether an assumption is correlated with another one."""
@@ -113,7 +158,7 @@ class Draws:
 
     def matrix(self, values: Values, runs: int) -> Floats:
         """Lay out values as (run, assumption)."""
-        if isinstance(values.of, Rows) and values.of.at is self._at:
+        if isinstance(values.of, Rows) and values.of.at is self._of.at:
             return np.ascontiguousarray(values.of.block.T)
         out = np.empty((runs, len(self.numbers)))
         for i, number in enumerate(self.numbers.values()):
@@ -124,34 +169,16 @@ class Draws:
         """Give the values at independent normals (drawn, row), which are overwritten."""
         block = np.empty((len(self.names), normals.shape[1]))
         if not len(block):
-            return Values(Rows(self._at, block))
-        forms, elsewhere = self._forms
-        outside = fill_values(normals, self._ties, forms, block)
+            return Values(Rows(self._of.at, block))
+        forms, elsewhere = self._of.forms
+        outside = fill_values(normals, self._of.ties, forms, block)
         for i, family in elsewhere:
             block[i] = family.from_normal(normals[i])
         if outside:
-            for number, i in self._at.items():
+            for number, i in self._of.at.items():
                 far = ~(np.abs(normals[i]) <= EDGE)
                 block[i, far] = number.family.from_normal(normals[i, far])
-        return Values(Rows(self._at, block))
-
-    @cached_property
-    def _forms(self) -> tuple[Forms, list[tuple[int, Family]]]:
-        """How the kernel makes the values; and those that it does not make, with their rows."""
-        families = [number.family for number in self._at]
-        shapes = [_shape(family) for family in families]
-        tables = dict.fromkeys(table for _, _, table in shapes if table is not None)
-        cells = np.cumsum([0, *(len(table.pieces) for table in tables)])
-        begin = dict(zip(tables, cells[:-1].tolist(), strict=True))
-        forms = Forms(
-            np.array([finish for finish, _, _ in shapes]),
-            np.array([NO_TABLE if table is None else begin[table] for _, _, table in shapes]),
-            np.array([0.0 if table is None else float(table.per_unit) for _, _, table in shapes]),
-            np.array([parameters for _, parameters, _ in shapes]),
-            np.concatenate([np.empty((0, PIECES)), *(table.pieces for table in tables)]),
-            EDGE,
-        )
-        return forms, [(i, f) for i, f in enumerate(families) if forms.finish[i] == ELSEWHERE]
+        return Values(Rows(self._of.at, block))
 
 
 def _shape(family: Family) -> tuple[int, tuple[float, float, float, float], QuantileTable | None]:

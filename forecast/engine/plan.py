@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.engine.arrivals import fixed_counts
 from forecast.engine.desks import limited_stages, make_desk
+from forecast.engine.identity import KEPT, Same
 from forecast.engine.kernel.shapes import Keys, Plan, Steps
 from forecast.engine.kernel.sums import Sizes
 from forecast.engine.keys import stream_keys
@@ -20,8 +21,6 @@ from forecast.engine.sizes import make_sizes
 from forecast.engine.tables import TableMaker
 from forecast.engine.uses import RECURRING, REFERRAL, uses
 from forecast.scenario.model import Group, Scenario
-
-KEPT = 8  # scenarios that stay laid out
 
 
 @dataclass(frozen=True, eq=False)  # one is the same as itself only
@@ -48,26 +47,13 @@ class Blueprint:
         return make_sizes(self.layout, most)
 
 
-@dataclass(frozen=True, eq=False)
-class _Scenario:
-    """A scenario that is known by what it is, not by what it says: that takes long to compare."""
-
-    it: Scenario
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Scenario) and other.it is self.it
-
-    def __hash__(self) -> int:
-        return id(self.it)
-
-
 def make_blueprint(scenario: Scenario) -> Blueprint:
     """Lay out a scenario for the kernel; the last few stay laid out."""
-    return _laid_out(_Scenario(scenario))
+    return _laid_out(Same(scenario))
 
 
 @lru_cache(KEPT)
-def _laid_out(of: _Scenario) -> Blueprint:
+def _laid_out(of: Same[Scenario]) -> Blueprint:
     scenario = of.it
     layout = lay_out(scenario)
     maker = TableMaker(layout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from forecast.engine.assumptions import Draws
 from forecast.engine.buffers import empty
 from forecast.engine.expected import means_of
+from forecast.engine.identity import KEPT
 from forecast.engine.kernel.collapse import Outcomes, Terms, collapse, new_collapse
 from forecast.engine.kernel.lanes import LANES
 from forecast.engine.kernel.shapes import Futures, Keys, Tables
 from forecast.engine.kernel.state import new_state
 from forecast.engine.kernel.sweep import sweep
 from forecast.engine.pipeline import add_deals, follow_deals
-from forecast.engine.plan import KEPT, Blueprint, make_blueprint, make_keys
+from forecast.engine.plan import Blueprint, make_blueprint, make_keys
 from forecast.engine.request import JOURNEY, OUTCOME, check_memory, check_request
 from forecast.engine.revenue import Amounts, Deals, add_recurring
 from forecast.engine.terms import make_terms
@@ -89,15 +90,16 @@ class Simulator:
         self.draws = Draws(blueprint.scenario, seed)
         self.keys: Keys = make_keys(blueprint.layout, seed if luck is None else luck)
         self.blueprint = _prepared(_Drawn(blueprint, self.draws))
+        self._drawn = _Drawn(self.blueprint, self.draws)
         self.costed = costed(blueprint.scenario)
         self._spaces = threading.local()
-        self.terms = _terms(_Drawn(self.blueprint, self.draws)) if self.collapses else None
+        self.terms = _terms(self._drawn) if self.collapses else None
 
     def slice_runs(self) -> int:
         """How many runs a slice holds."""
         scenario, plan = self.blueprint.scenario, self.blueprint.plan
         cells = self.keys.size.shape[0] * len(plan.quarter_of)
-        bytes_of_run = bytes_per_run(scenario, self.detail) + self._table_bytes
+        bytes_of_run = bytes_per_run(scenario, self.detail) + _table_bytes(self._drawn, self.detail)
         fit = min(
             SLICE_BYTES // bytes_of_run, SLICE_SECONDS / (SECONDS_PER_CELL[self.detail] * cells)
         )
@@ -107,19 +109,6 @@ class Simulator:
     def slices(self, runs: int, threads: int | None = None) -> list[Cut]:
         """Cut runs into slices that keep all threads at work."""
         return even_cuts(runs, self.slice_runs(), LANES, threads or usable_threads())
-
-    @cached_property
-    def _table_bytes(self) -> int:
-        """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
-        plan, maker = self.blueprint.plan, self.blueprint.maker
-        two, three = (sum(a.nbytes for a in maker.tables(self.draws.draw(0, n))) for n in (2, 3))
-        cells = 3 * 8 * self.keys.size.size * (len(plan.spans.start) - 1)
-        if maker.kinds.kinds:
-            cells += 2 * 8 * (int(maker.kinds.terms.max()) + 1)
-        of_leads = len(plan.quarter_of) * self.keys.segment.shape[1] * (len(plan.first_way) + 1)
-        quarters = len(self.blueprint.scenario.calendar.quarters)
-        chances = 8 * (quarters * plan.fixed.size + of_leads)
-        return three - two + cells + (chances if self.detail == JOURNEY else 0)
 
     def empty(self, runs: int) -> Rows:
         """Allocate the rows of so many runs, for ``into`` to fill."""
@@ -219,6 +208,22 @@ def _terms(of: _Drawn) -> Terms:
     """Give the expected deals of groups as polynomials, where they are."""
     blueprint = of.blueprint
     return make_terms(blueprint.layout, blueprint.maker, blueprint.plan, of.draws)
+
+
+@lru_cache(2 * KEPT)
+def _table_bytes(of: _Drawn, detail: str) -> int:
+    """Bytes of tables, deals and, with all detail, exact chances that one run takes."""
+    plan, maker, layout = of.blueprint.plan, of.blueprint.maker, of.blueprint.layout
+    two, three = (sum(a.nbytes for a in maker.tables(of.draws.draw(0, n))) for n in (2, 3))
+    scenario = layout.scenario
+    groups = len(scenario.groups)
+    cells = 3 * 8 * groups * len(layout.variants) * (len(plan.spans.start) - 1)
+    if maker.kinds.kinds:
+        cells += 2 * 8 * (int(maker.kinds.terms.max()) + 1)
+    of_leads = len(plan.quarter_of) * len(scenario.segments) * (len(plan.first_way) + 1)
+    quarters = len(scenario.calendar.quarters)
+    chances = 8 * (quarters * plan.fixed.size + of_leads)
+    return three - two + cells + (chances if detail == JOURNEY else 0)
 
 
 def costed(scenario: Scenario) -> NDArray[np.int64]:
