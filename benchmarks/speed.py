@@ -10,8 +10,8 @@ from timing import PerRun, Work, enough_runs, middle, per_run
 from workloads import DETAILS, PEERS, R1, R2, R3, R4, REFERENCES, Reference, run_ours, run_ready
 
 # Memory that a process touches for the first time is slow on virtual machines, so that a forecast
-# is small enough to take the place of the one before.
-QUARTERS_AT_ONCE = 320_000  # of all its runs
+# is small enough to take the place of the one before; and all of a timing are as large.
+QUARTERS_AT_ONCE = 400_000  # of all its runs
 LEAST_SECONDS = 1.2  # of a timing
 MOST_RUNS = 1_000_000
 FEWEST = {"NumPy": BLOCK_RUNS}  # runs: what it is tuned for
